@@ -1,0 +1,159 @@
+package nft
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/google/nftables/expr"
+)
+
+// A Selector reads something from a packet, to be looked up in a set or map:
+// a [Field], an [AddrField], a [BitField], or several of them joined by
+// [Concat].
+type Selector interface {
+	// Type is the data type of what is read: the key type of a fitting set.
+	Type() Type
+	// String names the selector in nft syntax: "ip daddr . th dport".
+	String() string
+	// fields are the selector's parts.
+	fields() []field
+}
+
+// A field describes how one value is read from a packet.
+type field struct {
+	name string
+	typ  Type
+	src  source
+	// net and l4, when set, are what the packet must be for the field to
+	// exist; the compiler adds the matches that nft leaves unwritten.
+	net Family
+	l4  L4Proto
+}
+
+// A source is the place in the kernel's view of a packet where a field is.
+type source struct {
+	kind   sourceKind
+	key    uint32 // meta key, ct key, payload base, or fib result
+	offset uint32 // payload only
+}
+
+type sourceKind uint8
+
+const (
+	fromMeta sourceKind = iota + 1
+	fromPayload
+	fromCT
+	fromFibDaddr
+	fromFibSaddr
+)
+
+// Type returns the data type of the field.
+func (f field) Type() Type { return f.typ }
+
+// String returns nft's name of the field.
+func (f field) String() string  { return f.name }
+func (f field) fields() []field { return []field{f} }
+
+// InSet matches packets whose value is an element of the set.
+func (f field) InSet(s Set) Statement { return lookup{sel: f, set: s.Name, key: s.Key} }
+
+// NotInSet matches packets whose value is not an element of the set.
+func (f field) NotInSet(s Set) Statement {
+	return lookup{sel: f, set: s.Name, key: s.Key, invert: true}
+}
+
+// VMap takes the verdict that a verdict map holds for the value; without one
+// the rule goes on.
+func (f field) VMap(s Set) Statement { return vmap{sel: f, set: s.Name, key: s.Key, data: s.Data} }
+
+// A Field is something that can be read from a packet, with values of type T.
+type Field[T scalar] struct{ field }
+
+// scalar lists the Go types of field values.
+type scalar interface {
+	string | uint8 | uint16 | uint32 | L4Proto | AddrType | [6]byte
+}
+
+// Eq matches packets whose value is v.
+func (f Field[T]) Eq(v T) Statement {
+	return compare{f: f.field, op: expr.CmpOpEq, value: datum(v).value()}
+}
+
+// Ne matches packets whose value is not v.
+func (f Field[T]) Ne(v T) Statement {
+	return compare{f: f.field, op: expr.CmpOpNeq, value: datum(v).value()}
+}
+
+// In matches packets whose value is between lo and hi, both included.
+func (f Field[T]) In(lo, hi T) Statement {
+	return between{f: f.field, lo: datum(lo).value(), hi: datum(hi).value()}
+}
+
+// NotIn matches packets whose value is not between lo and hi.
+func (f Field[T]) NotIn(lo, hi T) Statement {
+	return between{f: f.field, lo: datum(lo).value(), hi: datum(hi).value(), invert: true}
+}
+
+// datum encodes a Go value as the kernel's registers hold it.
+func datum[T scalar](v T) Datum {
+	switch v := any(v).(type) {
+	case string:
+		return Name(v)
+	case uint8:
+		return Datum{b: [16]byte{v}, n: 1}
+	case L4Proto:
+		return Proto(v)
+	case uint16:
+		return Port(v)
+	case uint32:
+		return MarkValue(v)
+	case AddrType:
+		return MarkValue(uint32(v))
+	case [6]byte:
+		return MAC(v)
+	}
+	panic("unreachable: scalar lists no other type")
+}
+
+func (d Datum) value() Value { return Value(d.b[:d.n]) }
+
+// An AddrField is an IPv4 or IPv6 address read from a packet.
+type AddrField struct{ field }
+
+// Eq matches packets whose address is a.
+func (f AddrField) Eq(a netip.Addr) Statement {
+	return compare{f: f.field, op: expr.CmpOpEq, value: Addr(a).value()}
+}
+
+// Ne matches packets whose address is not a.
+func (f AddrField) Ne(a netip.Addr) Statement {
+	return compare{f: f.field, op: expr.CmpOpNeq, value: Addr(a).value()}
+}
+
+// In matches packets whose address is in the prefix.
+func (f AddrField) In(p netip.Prefix) Statement { return prefix{f: f.field, prefix: p.Masked()} }
+
+// NotIn matches packets whose address is not in the prefix.
+func (f AddrField) NotIn(p netip.Prefix) Statement {
+	return prefix{f: f.field, prefix: p.Masked(), invert: true}
+}
+
+// A BitField is a set of bits that go with a packet.
+type BitField[T CTStateBits | CTStatusBits] struct{ field }
+
+// Any matches packets that have at least one of the bits, as `ct state
+// established,related` does in nft.
+func (f BitField[T]) Any(bits T) Statement { return hasBits{f: f.field, bits: uint32(bits)} }
+
+// None matches packets that have none of the bits.
+func (f BitField[T]) None(bits T) Statement {
+	return hasBits{f: f.field, bits: uint32(bits), invert: true}
+}
+
+// hostUint32 reads a value that is kept in the host's byte order.
+func hostUint32(v Value) uint32 {
+	if len(v) != 4 {
+		return 0
+	}
+	return binary.NativeEndian.Uint32([]byte(v))
+}

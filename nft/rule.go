@@ -1,0 +1,44 @@
+package nft
+
+import "strings"
+
+// A Rule is a list of statements, evaluated from left to right until one of
+// them does not match or a verdict is reached.
+type Rule struct {
+	Chain ChainRef
+	// Key is the rule's stable identity among the rules of its chain: 1 to 64
+	// bytes, kept in the kernel, invisible to nft and iptables. A rule without
+	// a key is somebody else's: Diff never touches it in an Open chain, and
+	// removes it from others.
+	Key string
+	// Rank is the rule's place in its chain: keyed rules stand in ascending
+	// order of rank, equal ranks in the order of arrival. Rules of negative
+	// rank are kept before, the others behind, the rules of others.
+	Rank int
+	// Statements is what the rule does.
+	Statements []Statement
+	// Comment is shown by nft; at most 128 bytes. Comment, Key, Rank and
+	// Userdata share 254 bytes.
+	Comment  string
+	Userdata string
+	// Handle is the kernel's number for the rule; zero in a rule that was not
+	// loaded. It does not count when rules are compared.
+	Handle uint64
+}
+
+// String returns the rule's statements in nft syntax.
+func (r Rule) String() string {
+	var b strings.Builder
+	for i, s := range r.Statements {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(s.String())
+	}
+	if r.Comment != "" {
+		b.WriteString(" comment " + quote(r.Comment))
+	}
+	return b.String()
+}
+
+func quote(s string) string { return `"` + s + `"` }

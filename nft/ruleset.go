@@ -1,0 +1,261 @@
+package nft
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+)
+
+// A Ruleset is a collection of objects: what is wanted, or what [Conn.Load]
+// found. The zero value is empty. A Ruleset must not be changed while others
+// read it.
+type Ruleset struct {
+	// Generation is the kernel's generation of a loaded ruleset.
+	Generation uint32
+
+	tables map[TableRef]*tableObjects
+}
+
+// tableObjects is a table with what is in it.
+type tableObjects struct {
+	table  *Table
+	chains map[string]*chainObjects
+	sets   map[string]*setObjects
+}
+
+type chainObjects struct {
+	chain *Chain
+	rules []*Rule // in the order of evaluation
+}
+
+type setObjects struct {
+	set      *Set
+	elements map[Value]*Element
+}
+
+// NewRuleset makes a ruleset of objects, containers before their contents.
+func NewRuleset(objects ...Object) (*Ruleset, error) {
+	rs := &Ruleset{}
+	for _, o := range objects {
+		if err := rs.Add(o); err != nil {
+			return nil, err
+		}
+	}
+	return rs, nil
+}
+
+// Add adds an object. Its table, chain or set must be there already, and no
+// object with the same ID: otherwise the error matches [ErrNotExist] or
+// [ErrExist]. Rules are placed by rank.
+func (rs *Ruleset) Add(o Object) error {
+	id := o.ID()
+	if t, ok := o.(*Table); ok {
+		if rs.tables[t.Ref()] != nil {
+			return fmt.Errorf("nft: %s: %w", id, ErrExist)
+		}
+		if rs.tables == nil {
+			rs.tables = map[TableRef]*tableObjects{}
+		}
+		rs.tables[t.Ref()] = &tableObjects{t, map[string]*chainObjects{}, map[string]*setObjects{}}
+		return nil
+	}
+	t := rs.tables[id.Table]
+	if t == nil {
+		return fmt.Errorf("nft: %s: table %s: %w", id, id.Table, ErrNotExist)
+	}
+	switch o := o.(type) {
+	case *Chain:
+		if t.chains[o.Name] != nil {
+			return fmt.Errorf("nft: %s: %w", id, ErrExist)
+		}
+		t.chains[o.Name] = &chainObjects{chain: o}
+	case *Set:
+		if t.sets[o.Name] != nil {
+			return fmt.Errorf("nft: %s: %w", id, ErrExist)
+		}
+		t.sets[o.Name] = &setObjects{set: o, elements: map[Value]*Element{}}
+	case *Rule:
+		c := t.chains[o.Chain.Name]
+		if c == nil {
+			return fmt.Errorf("nft: %s: chain: %w", id, ErrNotExist)
+		}
+		if o.Key != "" && slices.ContainsFunc(c.rules, func(r *Rule) bool { return r.Key == o.Key }) {
+			return fmt.Errorf("nft: %s: %w", id, ErrExist)
+		}
+		c.insert(o)
+	case *Element:
+		s := t.sets[o.Set.Name]
+		if s == nil {
+			return fmt.Errorf("nft: %s: set: %w", id, ErrNotExist)
+		}
+		if s.elements[o.Key] != nil {
+			return fmt.Errorf("nft: %s: %w", id, ErrExist)
+		}
+		s.elements[o.Key] = o
+	}
+	return nil
+}
+
+// insert places a keyed rule behind those of the same or a lower rank, and a
+// rule without a key at the end.
+func (c *chainObjects) insert(r *Rule) {
+	i := len(c.rules)
+	if r.Key != "" {
+		for i > 0 && c.rules[i-1].Key != "" && c.rules[i-1].Rank > r.Rank {
+			i--
+		}
+	}
+	c.rules = slices.Insert(c.rules, i, r)
+}
+
+// Remove removes an object and everything in it. Removing what is not there
+// does nothing.
+func (rs *Ruleset) Remove(id ID) {
+	t := rs.tables[id.Table]
+	if t == nil {
+		return
+	}
+	switch id.Kind {
+	case KindTable:
+		delete(rs.tables, id.Table)
+	case KindChain:
+		delete(t.chains, id.Name)
+	case KindSet:
+		delete(t.sets, id.Name)
+	case KindRule:
+		if c := t.chains[id.Name]; c != nil {
+			c.rules = slices.DeleteFunc(c.rules, func(r *Rule) bool { return r.Key == id.Key })
+		}
+	case KindElement:
+		if s := t.sets[id.Name]; s != nil {
+			delete(s.elements, Value(id.Key))
+		}
+	}
+}
+
+// Lookup returns the object with the ID, or nil.
+func (rs *Ruleset) Lookup(id ID) Object {
+	t := rs.tables[id.Table]
+	if t == nil {
+		return nil
+	}
+	switch id.Kind {
+	case KindTable:
+		return t.table
+	case KindChain:
+		if c := t.chains[id.Name]; c != nil {
+			return c.chain
+		}
+	case KindSet:
+		if s := t.sets[id.Name]; s != nil {
+			return s.set
+		}
+	case KindRule:
+		if c := t.chains[id.Name]; c != nil {
+			for _, r := range c.rules {
+				if r.Key == id.Key {
+					return r
+				}
+			}
+		}
+	case KindElement:
+		if s := t.sets[id.Name]; s != nil {
+			if e := s.elements[Value(id.Key)]; e != nil {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+// Tables returns the tables, sorted by family and name.
+func (rs *Ruleset) Tables() []*Table {
+	var out []*Table
+	for _, t := range rs.tables {
+		out = append(out, t.table)
+	}
+	slices.SortFunc(out, func(a, b *Table) int {
+		return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// Chains returns a table's chains, sorted by name.
+func (rs *Ruleset) Chains(t TableRef) []*Chain {
+	var out []*Chain
+	if t := rs.tables[t]; t != nil {
+		for _, name := range slices.Sorted(maps.Keys(t.chains)) {
+			out = append(out, t.chains[name].chain)
+		}
+	}
+	return out
+}
+
+// Sets returns a table's sets and maps, sorted by name.
+func (rs *Ruleset) Sets(t TableRef) []*Set {
+	var out []*Set
+	if t := rs.tables[t]; t != nil {
+		for _, name := range slices.Sorted(maps.Keys(t.sets)) {
+			out = append(out, t.sets[name].set)
+		}
+	}
+	return out
+}
+
+// Rules returns a chain's rules in the order of evaluation.
+func (rs *Ruleset) Rules(c ChainRef) []*Rule {
+	if t := rs.tables[c.Table]; t != nil && t.chains[c.Name] != nil {
+		return slices.Clone(t.chains[c.Name].rules)
+	}
+	return nil
+}
+
+// Elements returns a set's elements, sorted by key.
+func (rs *Ruleset) Elements(s SetRef) []*Element {
+	t := rs.tables[s.Table]
+	if t == nil || t.sets[s.Name] == nil {
+		return nil
+	}
+	out := make([]*Element, 0, len(t.sets[s.Name].elements))
+	for _, e := range t.sets[s.Name].elements {
+		out = append(out, e)
+	}
+	slices.SortFunc(out, func(a, b *Element) int { return cmp.Compare(a.Key, b.Key) })
+	return out
+}
+
+// Objects returns every object, containers before their contents, in a fixed
+// order.
+func (rs *Ruleset) Objects() iter.Seq[Object] {
+	return func(yield func(Object) bool) {
+		for _, t := range rs.Tables() {
+			if !yield(t) {
+				return
+			}
+			for _, c := range rs.Chains(t.Ref()) {
+				if !yield(c) {
+					return
+				}
+			}
+			for _, s := range rs.Sets(t.Ref()) {
+				if !yield(s) {
+					return
+				}
+				for _, e := range rs.Elements(s.Ref()) {
+					if !yield(e) {
+						return
+					}
+				}
+			}
+			for _, c := range rs.Chains(t.Ref()) {
+				for _, r := range rs.Rules(c.Ref()) {
+					if !yield(r) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
