@@ -1,0 +1,346 @@
+package nft
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Batch is a list of operations that the kernel applies together or not at
+// all, in order. It is a plain value: nothing happens until [Conn.Commit]. The
+// zero value is empty. A Batch may be committed again and again, and by several
+// goroutines, as long as nobody adds to it.
+type Batch struct {
+	// Generation is the ruleset's generation that the batch was made for: if
+	// the kernel's is another, the commit fails with [ErrGeneration] and
+	// nothing is applied. Zero commits whatever the generation.
+	Generation uint32
+
+	ops []op
+}
+
+type verb uint8
+
+const (
+	verbAdd verb = iota
+	verbCreate
+	verbInsert
+	verbDelete
+	verbDestroy
+	verbFlush
+)
+
+func (v verb) String() string {
+	return [...]string{"add", "create", "insert", "delete", "destroy", "flush"}[v]
+}
+
+// An op is one operation. Consecutive ones on elements of the same set are
+// packed into few messages.
+type op struct {
+	verb     verb
+	object   Object // nil when there are elements
+	set      SetRef
+	elements []*Element
+	position uint64 // rules: the neighbour's handle
+}
+
+// Len returns the number of objects in the batch.
+func (b *Batch) Len() int {
+	n := 0
+	for _, op := range b.ops {
+		n += max(1, len(op.elements))
+	}
+	return n
+}
+
+// Add adds objects. Tables, chains and sets that are there already with the
+// same properties, and elements with the same data, are left as they are; a
+// rule is appended to its chain each time.
+func (b *Batch) Add(objects ...Object) { b.push(verbAdd, objects) }
+
+// Create adds objects and fails with [ErrExist] if one is there already.
+func (b *Batch) Create(objects ...Object) { b.push(verbCreate, objects) }
+
+// Delete deletes objects and fails with [ErrNotExist] if one is not there.
+// Rules need their Handle. A table goes with all that is in it; chains and sets
+// must be empty and unused.
+func (b *Batch) Delete(objects ...Object) { b.push(verbDelete, objects) }
+
+// Destroy deletes objects where they are there (Linux 6.3).
+func (b *Batch) Destroy(objects ...Object) { b.push(verbDestroy, objects) }
+
+// Flush deletes all rules of a chain, or all elements of a set.
+func (b *Batch) Flush(objects ...Object) {
+	for _, o := range objects {
+		b.ops = append(b.ops, op{verb: verbFlush, object: o})
+	}
+}
+
+// InsertRule puts a rule before the rule with a handle, or at the head of the
+// chain when the handle is zero.
+func (b *Batch) InsertRule(r *Rule, before uint64) {
+	b.ops = append(b.ops, op{verb: verbInsert, object: r, position: before})
+}
+
+// AddRule puts a rule behind the rule with a handle, or at the end of the chain
+// when the handle is zero.
+func (b *Batch) AddRule(r *Rule, after uint64) {
+	b.ops = append(b.ops, op{verb: verbAdd, object: r, position: after})
+}
+
+func (b *Batch) push(v verb, objects []Object) {
+	for _, o := range objects {
+		e, ok := o.(*Element)
+		if !ok {
+			b.ops = append(b.ops, op{verb: v, object: o})
+			continue
+		}
+		if n := len(b.ops); n > 0 && b.ops[n-1].verb == v && b.ops[n-1].set == e.Set && b.ops[n-1].object == nil {
+			b.ops[n-1].elements = append(b.ops[n-1].elements, e)
+			continue
+		}
+		b.ops = append(b.ops, op{verb: v, set: e.Set, elements: []*Element{e}})
+	}
+}
+
+// maxElements is how large a list of elements may get: an attribute's length is
+// a 16-bit number.
+const maxElements = 65000
+
+// A wire is a batch as it is sent.
+type wire struct {
+	b    []byte
+	base uint32 // sequence number of the opening message
+	// index tells which op each message belongs to; the first message is the
+	// one behind the opening one.
+	index []wireIndex
+}
+
+type wireIndex struct {
+	op     int32
+	first  int32 // first element of the message
+	offset int32 // of the message in b
+}
+
+// marshal encodes the batch. The sequence numbers count up from base.
+func (b *Batch) marshal(base uint32) (*wire, error) {
+	w := &wire{base: base}
+	e := encoder{b: make([]byte, 0, 256+96*b.Len())}
+	begin := e.message(unix.NFNL_MSG_BATCH_BEGIN, unix.NLM_F_REQUEST, base, 0, unix.NFNL_SUBSYS_NFTABLES)
+	if b.Generation != 0 {
+		e.u32(nfnlBatchGenID, b.Generation)
+	}
+	e.end(begin)
+	last := begin
+	for i := range b.ops {
+		op := &b.ops[i]
+		for first := 0; ; {
+			at := len(e.b)
+			w.index = append(w.index, wireIndex{int32(i), int32(first), int32(at)})
+			n, err := op.encode(&e, base+uint32(len(w.index)), first)
+			if err != nil {
+				return nil, b.describe(op, n, err)
+			}
+			last = at
+			if first = n; op.object != nil || first == len(op.elements) {
+				break
+			}
+		}
+	}
+	// One acknowledgement is enough: the last message's.
+	e.b[last+6] |= unix.NLM_F_ACK
+	end := e.message(unix.NFNL_MSG_BATCH_END, unix.NLM_F_REQUEST, base+uint32(len(w.index))+1, 0, unix.NFNL_SUBSYS_NFTABLES)
+	e.end(end)
+	w.b = e.b
+	return w, nil
+}
+
+// nfnlBatchGenID is the attribute of the opening message that holds the
+// generation the batch was made for.
+const nfnlBatchGenID = 1
+
+// encode writes one message for the op. Elements are written from first on as
+// long as they fit; it returns the index of the next one.
+func (o *op) encode(e *encoder, seq uint32, first int) (int, error) {
+	if o.object == nil {
+		return o.encodeElements(e, seq, first)
+	}
+	del := o.verb == verbDelete || o.verb == verbDestroy
+	family, typ := o.message()
+	flags := uint16(unix.NLM_F_REQUEST)
+	switch o.verb {
+	case verbAdd:
+		flags |= unix.NLM_F_CREATE
+	case verbCreate:
+		flags |= unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	case verbInsert:
+		flags |= unix.NLM_F_CREATE
+	}
+	var err error
+	switch x := o.object.(type) {
+	case *Table:
+		at := e.message(typ, flags, seq, family, 0)
+		err = x.encode(e, del)
+		e.end(at)
+	case *Chain:
+		at := e.message(typ, flags, seq, family, 0)
+		if o.verb == verbFlush {
+			e.str(unix.NFTA_RULE_TABLE, x.Table.Name)
+			e.str(unix.NFTA_RULE_CHAIN, x.Name)
+		} else {
+			err = x.encode(e, del)
+		}
+		e.end(at)
+	case *Set:
+		at := e.message(typ, flags, seq, family, 0)
+		if o.verb == verbFlush {
+			e.str(unix.NFTA_SET_ELEM_LIST_TABLE, x.Table.Name)
+			e.str(unix.NFTA_SET_ELEM_LIST_SET, x.Name)
+		} else {
+			err = x.encode(e, del, seq)
+		}
+		e.end(at)
+	case *Rule:
+		if !del {
+			// The echo tells the new rule's handle.
+			flags |= unix.NLM_F_ECHO
+			if o.verb != verbInsert {
+				flags |= unix.NLM_F_APPEND
+			}
+			flags &^= unix.NLM_F_EXCL
+		}
+		at := e.message(typ, flags, seq, family, 0)
+		err = x.encode(e, del, o.position)
+		e.end(at)
+	default:
+		err = fmt.Errorf("%T is not an object", x)
+	}
+	return 0, err
+}
+
+func (o *op) encodeElements(e *encoder, seq uint32, first int) (int, error) {
+	typ, flags := uint16(unix.NFT_MSG_NEWSETELEM), uint16(unix.NLM_F_REQUEST|unix.NLM_F_CREATE)
+	switch o.verb {
+	case verbCreate:
+		flags |= unix.NLM_F_EXCL
+	case verbDelete:
+		typ, flags = unix.NFT_MSG_DELSETELEM, unix.NLM_F_REQUEST
+	case verbDestroy:
+		typ, flags = nftMsgDestroySetElem, unix.NLM_F_REQUEST
+	}
+	del := o.verb == verbDelete || o.verb == verbDestroy
+	at := e.message(nftables(typ), flags, seq, uint8(o.set.Table.Family), 0)
+	e.str(unix.NFTA_SET_ELEM_LIST_TABLE, o.set.Table.Name)
+	e.str(unix.NFTA_SET_ELEM_LIST_SET, o.set.Name)
+	list := e.nest(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
+	i := first
+	for ; i < len(o.elements); i++ {
+		mark := len(e.b)
+		if err := o.elements[i].encode(e, del); err != nil {
+			return i, err
+		}
+		if len(e.b)-list > maxElements {
+			e.b = e.b[:mark]
+			break
+		}
+	}
+	e.unnest(list)
+	e.end(at)
+	return i, nil
+}
+
+// Message types that x/sys/unix does not name (Linux 6.3).
+const (
+	nftMsgDestroyTable   = 26
+	nftMsgDestroyChain   = 27
+	nftMsgDestroyRule    = 28
+	nftMsgDestroySet     = 29
+	nftMsgDestroySetElem = 30
+)
+
+func nftables(msg uint16) uint16 { return unix.NFNL_SUBSYS_NFTABLES<<8 | msg }
+
+// message returns the family and the message type of an op.
+func (o *op) message() (uint8, uint16) {
+	id := o.object.ID()
+	pick := func(add, del, destroy uint16) uint16 {
+		switch o.verb {
+		case verbDelete:
+			return nftables(del)
+		case verbDestroy:
+			return nftables(destroy)
+		}
+		return nftables(add)
+	}
+	var typ uint16
+	switch o.object.(type) {
+	case *Table:
+		typ = pick(unix.NFT_MSG_NEWTABLE, unix.NFT_MSG_DELTABLE, nftMsgDestroyTable)
+	case *Chain:
+		typ = pick(unix.NFT_MSG_NEWCHAIN, unix.NFT_MSG_DELCHAIN, nftMsgDestroyChain)
+		if o.verb == verbFlush {
+			typ = nftables(unix.NFT_MSG_DELRULE)
+		}
+	case *Set:
+		typ = pick(unix.NFT_MSG_NEWSET, unix.NFT_MSG_DELSET, nftMsgDestroySet)
+		if o.verb == verbFlush {
+			typ = nftables(unix.NFT_MSG_DELSETELEM)
+		}
+	case *Rule:
+		typ = pick(unix.NFT_MSG_NEWRULE, unix.NFT_MSG_DELRULE, nftMsgDestroyRule)
+	}
+	return uint8(id.Table.Family), typ
+}
+
+// describe makes an ObjectError of what went wrong with an op.
+func (b *Batch) describe(o *op, element int, err error) *ObjectError {
+	e := &ObjectError{Op: o.verb.String(), Err: err}
+	switch {
+	case o.object == nil && element < len(o.elements):
+		el := o.elements[element]
+		e.ID = el.ID()
+		e.Object = "element " + o.set.String() + " { " + b.formatKey(el) + " }"
+	case o.object == nil:
+		e.ID = ID{Kind: KindSet, Table: o.set.Table, Name: o.set.Name}
+		e.Object = "elements of " + o.set.String()
+	default:
+		e.ID = o.object.ID()
+		e.Object = e.ID.String()
+		if r, ok := o.object.(*Rule); ok && !strings.Contains(r.String(), "\n") {
+			e.Object = "rule " + r.Chain.String() + " { " + r.String() + " }"
+		}
+	}
+	return e
+}
+
+// formatKey writes an element's key with the type of its set, where the batch
+// itself tells it, and as bytes otherwise.
+func (b *Batch) formatKey(el *Element) string {
+	for _, o := range b.ops {
+		if s, ok := o.object.(*Set); ok && s.Ref() == el.Set {
+			return formatValue(s.Key, el.Key)
+		}
+	}
+	return guessKey(el.Key)
+}
+
+// guessKey writes a key whose type is not at hand.
+func guessKey(v Value) string {
+	switch len(v) {
+	case 4:
+		return formatValue(TypeIPv4Addr, v)
+	case 8:
+		return formatValue(TypeOf(TypeInetProto, TypeInetService), v)
+	case 12:
+		return formatValue(TypeOf(TypeIPv4Addr, TypeInetProto, TypeInetService), v)
+	case 16:
+		if v[15] == 0 && v[0] >= ' ' && v[0] < 0x7f {
+			return formatValue(TypeIFName, v)
+		}
+		return formatValue(TypeIPv6Addr, v)
+	case 24:
+		return formatValue(TypeOf(TypeIPv6Addr, TypeInetProto, TypeInetService), v)
+	}
+	return fmt.Sprintf("0x%x", string(v))
+}
