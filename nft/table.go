@@ -34,6 +34,10 @@ type Table struct {
 	Family Family
 	Name   string
 	Flags  TableFlags
+	// Open says that others keep objects in the table too: Diff then deletes
+	// nothing in it that it does not know. It is a wish of the caller and not
+	// stored in the kernel.
+	Open bool
 	// Comment is shown by nft; at most 128 bytes.
 	Comment string
 	// Userdata is opaque to the kernel and to nft and comes back from Load.

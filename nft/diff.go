@@ -1,0 +1,211 @@
+package nft
+
+import "slices"
+
+// Diff returns the batch that turns have into want, for the generation of
+// have. Objects that both have are left alone, counters included; rules keep
+// their place; in an [Chain.Open] chain only keyed rules are looked at, and in
+// a [Table.Open] table only the chains, sets and rules that are wanted.
+//
+// Diff(x, x) is empty.
+func Diff(have, want *Ruleset) Batch {
+	d := differ{have: have, want: want, p: plan{chains: map[ChainRef][]placed{}}, renew: map[ID]bool{}}
+	for _, t := range have.Tables() {
+		if want.tables[t.Ref()] == nil {
+			d.p.del.push(t)
+		}
+	}
+	for _, t := range want.Tables() {
+		d.table(t)
+	}
+	b := d.p.batch()
+	b.Generation = have.Generation
+	return b
+}
+
+type differ struct {
+	have, want *Ruleset
+	p          plan
+	// renew holds the chains and sets that have to be made anew, and with
+	// them everything that refers to them.
+	renew map[ID]bool
+}
+
+func (d *differ) table(t *Table) {
+	want, have := d.want.tables[t.Ref()], d.have.tables[t.Ref()]
+	if have != nil && (have.table.Comment != t.Comment || have.table.Userdata != t.Userdata) {
+		// The kernel cannot change these: the table is made anew.
+		d.p.del.push(have.table)
+		have = nil
+	}
+	if have == nil {
+		have = &tableObjects{}
+		d.p.add.push(t)
+	} else if have.table.Flags != t.Flags {
+		d.p.add.push(t)
+	}
+	for _, c := range d.want.Chains(t.Ref()) {
+		d.chain(c, have.chains[c.Name])
+	}
+	for _, s := range d.want.Sets(t.Ref()) {
+		d.set(s, have.sets[s.Name])
+	}
+	if !t.Open && len(have.chains)+len(have.sets) > 0 {
+		for _, c := range d.have.Chains(t.Ref()) {
+			if want.chains[c.Name] == nil {
+				d.p.del.push(c)
+				d.renew[c.ID()] = true
+			}
+		}
+		for _, s := range d.have.Sets(t.Ref()) {
+			if want.sets[s.Name] == nil {
+				d.p.del.push(s)
+				d.renew[s.ID()] = true
+			}
+		}
+	}
+	for _, s := range d.want.Sets(t.Ref()) {
+		d.elements(want.sets[s.Name], have.sets[s.Name])
+	}
+	for _, c := range d.want.Chains(t.Ref()) {
+		d.rules(want.chains[c.Name], have.chains[c.Name])
+	}
+}
+
+func (d *differ) chain(c *Chain, have *chainObjects) {
+	if have == nil {
+		d.p.add.push(c)
+		return
+	}
+	h := *have.chain
+	h.Open = c.Open
+	if h == *c {
+		return
+	}
+	if h.Policy = c.Policy; h != *c {
+		d.p.del.push(have.chain)
+		d.renew[c.ID()] = true
+	}
+	d.p.add.push(c)
+}
+
+func (d *differ) set(s *Set, have *setObjects) {
+	if have != nil {
+		if *have.set == *s {
+			return
+		}
+		d.p.del.push(have.set)
+		d.renew[s.ID()] = true
+	}
+	d.p.add.push(s)
+}
+
+func (d *differ) elements(want, have *setObjects) {
+	if have == nil || d.renew[want.set.ID()] {
+		have = &setObjects{}
+	}
+	for key, h := range have.elements {
+		if want.elements[key] == nil {
+			d.p.del.push(h)
+		}
+	}
+	for key, w := range want.elements {
+		h := have.elements[key]
+		if h != nil && h.same(w) && !d.refersToNew(w.Set.Table, w.Verdict) {
+			continue
+		}
+		if h != nil {
+			d.p.del.push(h)
+		}
+		d.p.add.push(w)
+	}
+}
+
+// refersToNew tells whether a statement refers to something made anew.
+func (d *differ) refersToNew(t TableRef, s Statement) bool {
+	if len(d.renew) == 0 {
+		return false
+	}
+	switch s := s.(type) {
+	case Verdict:
+		return s.Chain != "" && d.renew[ID{Kind: KindChain, Table: t, Name: s.Chain}]
+	case lookup:
+		return d.renew[ID{Kind: KindSet, Table: t, Name: s.set}]
+	case vmap:
+		return d.renew[ID{Kind: KindSet, Table: t, Name: s.set}]
+	case dnatMap:
+		return d.renew[ID{Kind: KindSet, Table: t, Name: s.set}]
+	}
+	return false
+}
+
+// rules keeps the longest run of rules that are as wanted and in the wanted
+// order, and makes the others anew.
+func (d *differ) rules(want, have *chainObjects) {
+	if have == nil || d.renew[want.chain.ID()] {
+		have = &chainObjects{}
+	}
+	place := map[string]int{}
+	for i, r := range want.rules {
+		place[r.Key] = i
+	}
+	var candidates []placed // in the kernel's order
+	var order []int         // their wanted places
+	for _, h := range have.rules {
+		i, wanted := place[h.Key]
+		switch {
+		case h.Key == "":
+			if !want.chain.Open {
+				d.p.del.push(h)
+			}
+		case wanted && h.same(want.rules[i]) && !slices.ContainsFunc(h.Statements, func(s Statement) bool {
+			return d.refersToNew(h.Chain.Table, s)
+		}):
+			candidates = append(candidates, placed{h, h.Handle})
+			order = append(order, i)
+		default:
+			d.p.del.push(h)
+		}
+	}
+	kept := map[int]uint64{}
+	for n, i := range longestAscent(order) {
+		if i {
+			kept[order[n]] = candidates[n].handle
+		} else {
+			d.p.del.push(candidates[n].rule)
+		}
+	}
+	final := make([]placed, len(want.rules))
+	for i, r := range want.rules {
+		final[i] = placed{r, kept[i]}
+		if kept[i] == 0 {
+			d.p.add.push(r)
+			d.p.chains[want.chain.Ref()] = final
+		}
+	}
+}
+
+// longestAscent marks a longest ascending subsequence.
+func longestAscent(seq []int) []bool {
+	var tails []int // tails[n] is the index of the smallest end of an ascent of n+1
+	prev := make([]int, len(seq))
+	for i, v := range seq {
+		n, _ := slices.BinarySearchFunc(tails, v, func(t, v int) int { return seq[t] - v })
+		prev[i] = -1
+		if n > 0 {
+			prev[i] = tails[n-1]
+		}
+		if n == len(tails) {
+			tails = append(tails, i)
+		} else {
+			tails[n] = i
+		}
+	}
+	keep := make([]bool, len(seq))
+	if len(tails) > 0 {
+		for i := tails[len(tails)-1]; i >= 0; i = prev[i] {
+			keep[i] = true
+		}
+	}
+	return keep
+}
