@@ -1,0 +1,94 @@
+package portmap
+
+import (
+	"fmt"
+	"io/fs"
+	"net/netip"
+)
+
+// Claim is what a binding takes of the host in one family: ports of one address,
+// or of all addresses of the family.
+type Claim struct {
+	// Addr is never the zero value: netip.IPv4Unspecified() and
+	// netip.IPv6Unspecified() stand for all addresses of their family.
+	Addr  netip.Addr
+	Ports Ports
+	Proto Proto
+}
+
+// Claims returns what b takes where the container has the given families: none,
+// one, or one a family. A zero HostAddr takes all addresses of each family, any
+// other only its own family's.
+//
+// The host ports of b must be settled (see Dynamic): otherwise the claims have
+// no ports, conflict with nothing, and IndexEditor.Add refuses them.
+func (b Binding) Claims(v4, v6 bool) []Claim {
+	c := Claim{Ports: b.Host, Proto: b.Proto}
+	if b.Dynamic() {
+		c.Ports = Ports{}
+	}
+	claims := make([]Claim, 0, 2)
+	every := !b.HostAddr.IsValid()
+	if v4 && (every || b.HostAddr.Is4()) {
+		claims = append(claims, c.at(b.HostAddr, netip.IPv4Unspecified()))
+	}
+	if v6 && (every || b.HostAddr.Is6()) {
+		claims = append(claims, c.at(b.HostAddr, netip.IPv6Unspecified()))
+	}
+	return claims
+}
+
+func (c Claim) at(addr, wildcard netip.Addr) Claim {
+	if c.Addr = addr; !addr.IsValid() {
+		c.Addr = wildcard
+	}
+	return c
+}
+
+// Validate returns nil or a *SpecError.
+func (c Claim) Validate() error {
+	refuse := func(field, value, reason string) error {
+		return &SpecError{Spec: c.String(), Field: field, Value: value, Reason: reason}
+	}
+	if !c.Addr.IsValid() {
+		return refuse("host address", "", "is missing")
+	}
+	if reason := addrProblem(c.Addr); reason != "" {
+		return refuse("host address", c.Addr.String(), reason)
+	}
+	if reason := c.Ports.problem(); reason != "" {
+		return refuse("host port", c.Ports.String(), reason)
+	}
+	if !c.Proto.valid() {
+		return c.Proto.invalid(c.String())
+	}
+	return nil
+}
+
+// String returns the address, the ports and always the protocol:
+// "0.0.0.0:8080/tcp", "[::]:8000-8009/udp".
+func (c Claim) String() string {
+	return fmt.Sprintf("%s:%v/%v", hostString(c.Addr), c.Ports, c.Proto)
+}
+
+// ConflictError says that a claim cannot be had because of another.
+// errors.Is(err, fs.ErrExist) holds for it.
+type ConflictError[Owner any] struct {
+	Claim Claim // the refused one
+	Other Claim // the one that is in the way
+	Owner Owner // of the other
+}
+
+// Error returns, for example,
+//
+//	portmap: 0.0.0.0:8080/tcp: already published as 127.0.0.1:8080/tcp by web/c7
+func (e *ConflictError[Owner]) Error() string {
+	as := ""
+	if e.Other != e.Claim {
+		as = fmt.Sprintf(" as %v", e.Other)
+	}
+	return fmt.Sprintf("portmap: %v: already published%s by %v", e.Claim, as, e.Owner)
+}
+
+// Is makes the error an fs.ErrExist.
+func (e *ConflictError[Owner]) Is(target error) bool { return target == fs.ErrExist }
