@@ -5,8 +5,7 @@
 // [Parse] reads it from Docker's notation and [Binding.String] writes it back.
 // Which ports of the host it takes depends on the families the container has:
 // [Binding.Claims] says it as one [Claim] a family. An [Index] holds the claims
-// of all published bindings and finds a conflict in constant time, with 60,000
-// ports published as with none.
+// of all published bindings and finds a conflict without searching through them.
 //
 //	"8080:80"  ──Parse──▶  Binding  ──Claims──▶  0.0.0.0:8080/tcp  ──▶  Index
 //	                                             [::]:8080/tcp

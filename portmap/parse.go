@@ -133,6 +133,9 @@ func parsePorts(field, word string) (Ports, error) {
 		if field == "host port" && end.digits == "0" {
 			reason += " (leave it out for a free port of the system's choice)"
 		}
+		if _, err := netip.ParseAddr(word); err == nil {
+			reason += fmt.Sprintf(" (an address is followed by two colons: %s::CONTAINERPORT)", word)
+		}
 		return refuse(reason)
 	}
 	if reason := p.problem(); reason != "" {

@@ -126,7 +126,8 @@ func TestParseRefuses(t *testing.T) {
 		{"/udp", container, "", "missing"},
 		{"8080:/udp", container, "", "missing"},
 		{"[::1]", addr, "[", "brackets"},
-		{"127.0.0.1", container, "127.0.0.1", "not a port"},
+		{"127.0.0.1", container, "127.0.0.1", "127.0.0.1::CONTAINERPORT"},
+		{"127.0.0.1:80", host, "127.0.0.1", "127.0.0.1::CONTAINERPORT"},
 
 		// Port numbers.
 		{"0", container, "0", "must be 1-65535"},
