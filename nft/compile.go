@@ -11,7 +11,7 @@ import (
 // sticks.
 type compiler struct {
 	family Family
-	exprs  []expr.Any
+	exprs  [][]byte
 	err    error
 
 	// What the rule has already established about the packet, so that
@@ -20,8 +20,9 @@ type compiler struct {
 	l4  L4Proto
 }
 
-// compile returns the kernel's expressions for a rule.
-func (r *Rule) compile() ([]expr.Any, error) {
+// compile returns the kernel's expressions for a rule, each with its name and
+// its data as netlink attributes.
+func (r *Rule) compile() ([][]byte, error) {
 	c := &compiler{family: r.Chain.Table.Family}
 	for _, s := range r.Statements {
 		if s == nil {
@@ -35,7 +36,29 @@ func (r *Rule) compile() ([]expr.Any, error) {
 	return c.exprs, nil
 }
 
-func (c *compiler) add(e ...expr.Any) { c.exprs = append(c.exprs, e...) }
+func (c *compiler) add(exprs ...expr.Any) {
+	for _, x := range exprs {
+		b, err := expr.Marshal(byte(c.family), x)
+		if err != nil {
+			c.fail("%T: %w", x, err)
+		}
+		c.exprs = append(c.exprs, b)
+	}
+}
+
+// ctOriginal reads a property of the connection's first packet. The expr
+// package knows neither these keys nor that they need a direction.
+func (c *compiler) ctOriginal(key uint32, slot int) {
+	var e encoder
+	e.str(unix.NFTA_EXPR_NAME, "ct")
+	data := e.nest(unix.NFTA_EXPR_DATA)
+	e.u32(unix.NFTA_CT_KEY, key)
+	e.u32(unix.NFTA_CT_DREG, reg(slot))
+	e.header(unix.NFTA_CT_DIRECTION, 1)
+	e.b = append(e.b, 0, 0, 0, 0) // IP_CT_DIR_ORIGINAL, and padding
+	e.unnest(data)
+	c.exprs = append(c.exprs, e.b)
+}
 
 func (c *compiler) fail(format string, args ...any) {
 	if c.err == nil {
@@ -93,6 +116,8 @@ func (c *compiler) load(f field, slot, n int) {
 		c.add(&expr.Meta{Key: expr.MetaKey(f.src.key), Register: reg(slot)})
 	case fromCT:
 		c.add(&expr.Ct{Key: expr.CtKey(f.src.key), Register: reg(slot)})
+	case fromCTOriginal:
+		c.ctOriginal(f.src.key, slot)
 	case fromFibDaddr:
 		c.add(&expr.Fib{Register: reg(slot), ResultADDRTYPE: true, FlagDADDR: true})
 	case fromFibSaddr:

@@ -238,11 +238,7 @@ func (r *Rule) encode(e *encoder, identify bool, position uint64) error {
 	}
 	list := e.nest(unix.NFTA_RULE_EXPRESSIONS)
 	for _, x := range exprs {
-		b, err := expr.Marshal(byte(r.Chain.Table.Family), x)
-		if err != nil {
-			return fmt.Errorf("%T: %w", x, err)
-		}
-		e.raw(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, b)
+		e.raw(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, x)
 	}
 	e.unnest(list)
 	if position != 0 {

@@ -33,7 +33,7 @@ type field struct {
 // A source is the place in the kernel's view of a packet where a field is.
 type source struct {
 	kind   sourceKind
-	key    uint32 // meta key, ct key, payload base, or fib result
+	key    uint32 // meta key, ct key, or payload base
 	offset uint32 // payload only
 }
 
@@ -43,6 +43,7 @@ const (
 	fromMeta sourceKind = iota + 1
 	fromPayload
 	fromCT
+	fromCTOriginal
 	fromFibDaddr
 	fromFibSaddr
 )

@@ -32,6 +32,19 @@ var (
 	CTMark = Field[uint32]{ct("ct mark", TypeMark, expr.CtKeyMARK)}
 )
 
+// The destination of the packet that opened the connection, before any
+// translation.
+var (
+	CTOriginalIPDaddr  = AddrField{original("ct original ip daddr", TypeIPv4Addr, ctDstIP, IPv4)}
+	CTOriginalIP6Daddr = AddrField{original("ct original ip6 daddr", TypeIPv6Addr, ctDstIP6, IPv6)}
+)
+
+// Keys of the ct expression that x/sys/unix does not name (Linux 4.17).
+const (
+	ctDstIP  = 20
+	ctDstIP6 = 22
+)
+
 // What the routing table says about the packet's addresses.
 var (
 	// FibDaddrType is the type of the destination address.
@@ -78,6 +91,15 @@ func Daddr(f Family) AddrField {
 	return IPDaddr
 }
 
+// CTOriginalDaddr is the original destination of a family's connections:
+// [CTOriginalIPDaddr] or [CTOriginalIP6Daddr].
+func CTOriginalDaddr(f Family) AddrField {
+	if f == IPv6 {
+		return CTOriginalIP6Daddr
+	}
+	return CTOriginalIPDaddr
+}
+
 // AddrType is the data type of a family's addresses.
 func (f Family) AddrType() Type {
 	if f == IPv6 {
@@ -90,7 +112,7 @@ func (f Family) AddrType() Type {
 func knownFields() []field {
 	return []field{
 		IIFName.field, OIFName.field, IIF.field, OIF.field, Mark.field, MetaL4Proto.field,
-		CTState.field, CTStatus.field, CTMark.field, FibDaddrType.field, FibSaddrType.field,
+		CTState.field, CTStatus.field, CTMark.field, CTOriginalIPDaddr.field, CTOriginalIP6Daddr.field, FibDaddrType.field, FibSaddrType.field,
 		IPSaddr.field, IPDaddr.field, IP6Saddr.field, IP6Daddr.field,
 		THSport.field, THDport.field, TCPSport.field, TCPDport.field, UDPSport.field,
 		UDPDport.field, SCTPSport.field, SCTPDport.field,
@@ -103,6 +125,10 @@ func meta(name string, typ Type, key expr.MetaKey) field {
 
 func ct(name string, typ Type, key expr.CtKey) field {
 	return field{name: name, typ: typ, src: source{kind: fromCT, key: uint32(key)}}
+}
+
+func original(name string, typ Type, key uint32, net Family) field {
+	return field{name: name, typ: typ, src: source{kind: fromCTOriginal, key: key}, net: net}
 }
 
 func network(name string, typ Type, offset uint32, net Family) field {

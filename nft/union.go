@@ -243,7 +243,7 @@ func (c *Change) net() []bool {
 	net := make([]bool, len(c.log))
 	for _, f := range fates {
 		first, last := &c.log[f.first], &c.log[f.last]
-		if !first.added && last.added && c.restored(first, last) {
+		if !first.added && last.added && restored(first.object, last.object) {
 			continue
 		}
 		net[f.first] = net[f.first] || !first.added
@@ -252,19 +252,16 @@ func (c *Change) net() []bool {
 	return net
 }
 
-// restored tells whether an object that went and came is as before; a rule
-// then gets its handle back.
-func (c *Change) restored(gone, back *step) bool {
-	if e, ok := gone.object.(*Element); ok {
-		return e.same(back.object.(*Element))
-	}
-	if !sameObject(gone.object, back.object) {
+// restored tells whether an object that went and came is as before. A rule
+// never is: its place among rules of the same rank is another.
+func restored(gone, back Object) bool {
+	switch gone := gone.(type) {
+	case *Element:
+		return gone.same(back.(*Element))
+	case *Rule:
 		return false
 	}
-	if r, ok := back.object.(*Rule); ok {
-		c.u.objects[r.ID()].handle = gone.member.handle
-	}
-	return true
+	return sameObject(gone, back)
 }
 
 // Commit ends the change: the kernel has done what Batch said. The result tells
