@@ -21,7 +21,7 @@ type Claim struct {
 // other only its own family's.
 //
 // The host ports of b must be settled (see Dynamic): otherwise the claims have
-// no ports, conflict with nothing, and IndexEditor.Add refuses them.
+// no ports, conflict with nothing, and Index.Add refuses them.
 func (b Binding) Claims(v4, v6 bool) []Claim {
 	c := Claim{Ports: b.Host, Proto: b.Proto}
 	if b.Dynamic() {

@@ -10,8 +10,9 @@
 //	"8080:80"  ──Parse──▶  Binding  ──Claims──▶  0.0.0.0:8080/tcp  ──▶  Index
 //	                                             [::]:8080/tcp
 //
-// Everything here is a pure function of its input: no I/O, no clock, no state
-// shared between values.
+// Everything here depends on its input alone: no I/O, no clock, no state shared
+// between values. All types but Index are plain values; an Index is changed in
+// place, by one goroutine at a time, and its changes are undone by their opposite.
 //
 // # Where Parse is stricter than Docker
 //

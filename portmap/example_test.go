@@ -35,23 +35,26 @@ func ExampleSpecError() {
 func ExampleIndex() {
 	var published portmap.Index[string]
 
-	edit := published.Edit()
-	for _, c := range portmap.MustParse("127.0.0.1:8080:80").Claims(true, true) {
-		if err := edit.Add(c, "web/c1"); err != nil {
-			fmt.Println(err)
+	// publish takes all that spec claims, or nothing.
+	publish := func(spec, owner string) error {
+		claims := portmap.MustParse(spec).Claims(true, true)
+		for i, c := range claims {
+			if err := published.Add(c, owner); err != nil {
+				for _, added := range claims[:i] {
+					published.Remove(added)
+				}
+				return err
+			}
 		}
+		return nil
 	}
-	published = edit.Index()
 
-	edit = published.Edit() // dropped on the first error: nothing has happened
-	for _, c := range portmap.MustParse("8080:80").Claims(true, true) {
-		if err := edit.Add(c, "web/c2"); err != nil {
-			fmt.Println(err)
-			fmt.Println(errors.Is(err, fs.ErrExist), published.Len())
-			break
-		}
-	}
+	fmt.Println(publish("[::1]:8080:80", "web/c1"))
+	err := publish("8080:80", "web/c2") // could have had 0.0.0.0:8080
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, fs.ErrExist), published.Len())
 	// Output:
-	// portmap: 0.0.0.0:8080/tcp: already published as 127.0.0.1:8080/tcp by web/c1
+	// <nil>
+	// portmap: [::]:8080/tcp: already published as [::1]:8080/tcp by web/c1
 	// true 1
 }

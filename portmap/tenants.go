@@ -1,23 +1,20 @@
 package portmap
 
-import (
-	"net/netip"
+import "net/netip"
 
-	"github.com/seawall-net/seawall/internal/persist"
-)
-
-// A holder is one claim of an Index; all its cells point to it.
+// A holder is one claim of an Index. All places where a range is stored point to
+// the same.
 type holder[Owner any] struct {
 	claim Claim
 	owner Owner
 }
 
-// tenants are the holders of one cell: one for all addresses, or any number for
-// different addresses. It is an immutable value; without a first it is empty.
-// Most cells have only the first.
+// tenants are the holders of one port, or of one whole block: one for all
+// addresses, or any number for different addresses. Without a first it is empty.
+// Most have only the first.
 type tenants[Owner any] struct {
 	first *holder[Owner]
-	more  persist.Map[[16]byte, *holder[Owner]] // by address; a cell has one family
+	more  map[netip.Addr]*holder[Owner]
 }
 
 // of returns the holder for exactly addr, or nil.
@@ -25,39 +22,42 @@ func (t tenants[Owner]) of(addr netip.Addr) *holder[Owner] {
 	if t.first == nil || t.first.claim.Addr == addr {
 		return t.first
 	}
-	h, _ := t.more.Get(addr.As16())
-	return h
+	return t.more[addr]
 }
 
-// excluding returns a holder that c cannot be next to, or nil.
-func (t tenants[Owner]) excluding(c Claim) *holder[Owner] {
-	if t.first != nil && (c.Addr.IsUnspecified() || t.first.claim.Addr.IsUnspecified()) {
+// excluding returns a holder that a claim to addr cannot be next to, or nil.
+func (t tenants[Owner]) excluding(addr netip.Addr) *holder[Owner] {
+	if t.first != nil && (addr.IsUnspecified() || t.first.claim.Addr.IsUnspecified()) {
 		return t.first
 	}
-	return t.of(c.Addr)
+	return t.of(addr)
 }
 
-// with adds h, which none of the tenants excludes.
-func (t tenants[Owner]) with(h *holder[Owner]) tenants[Owner] {
+// add takes in h, which none of the tenants excludes.
+func (t *tenants[Owner]) add(h *holder[Owner]) {
 	if t.first == nil {
 		t.first = h
-	} else {
-		t.more = t.more.Set(h.claim.Addr.As16(), h)
+		return
 	}
-	return t
+	if t.more == nil {
+		t.more = make(map[netip.Addr]*holder[Owner])
+	}
+	t.more[h.claim.Addr] = h
 }
 
-// without removes the holder for addr, which is one of the tenants.
-func (t tenants[Owner]) without(addr netip.Addr) tenants[Owner] {
+// remove takes out the holder for addr, which is one of the tenants.
+func (t *tenants[Owner]) remove(addr netip.Addr) {
 	if t.first.claim.Addr != addr {
-		t.more = t.more.Delete(addr.As16())
-		return t
+		delete(t.more, addr)
+	} else {
+		t.first = nil
+		for next, h := range t.more {
+			t.first = h
+			delete(t.more, next)
+			break
+		}
 	}
-	t.first = nil
-	for key, h := range t.more.All() {
-		t.first = h
-		t.more = t.more.Delete(key)
-		break
+	if len(t.more) == 0 {
+		t.more = nil
 	}
-	return t
 }
