@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -40,7 +41,7 @@ func Main(m *testing.M) {
 func Enter() error {
 	if entered() {
 		if err := settle(); err != nil {
-			return fmt.Errorf("netlab: prepare the private namespaces: %w%s", err, obstacles())
+			return fmt.Errorf("netlab: prepare the private namespaces: %w%s", err, obstacles("/proc"))
 		}
 		return nil
 	}
@@ -55,7 +56,7 @@ func Enter() error {
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 		})
 	}
-	return fmt.Errorf("netlab: create private user, network and mount namespaces: %w%s", err, obstacles())
+	return fmt.Errorf("netlab: create private user, network and mount namespaces: %w%s", err, obstacles("/proc"))
 }
 
 func entered() bool {
@@ -103,6 +104,7 @@ func reexec(attr *syscall.SysProcAttr) error {
 	if status.Signaled() {
 		signal.Reset(status.Signal())
 		_ = unix.Kill(os.Getpid(), status.Signal())
+		time.Sleep(time.Second) // another thread may take the signal
 		os.Exit(128 + int(status.Signal()))
 	}
 	os.Exit(status.ExitStatus())
@@ -157,6 +159,7 @@ func writableSysctls() error {
 		}
 		return err
 	}
+
 	err := try()
 	if !errors.Is(err, unix.EROFS) {
 		return err
@@ -172,7 +175,7 @@ func writableSysctls() error {
 }
 
 // obstacles names the settings of this system that are known to forbid what Enter does.
-func obstacles() string {
+func obstacles(proc string) string {
 	var found strings.Builder
 	for _, s := range []struct{ key, bad, want string }{
 		{"kernel/unprivileged_userns_clone", "0", "1"},
@@ -181,13 +184,13 @@ func obstacles() string {
 		{"user/max_net_namespaces", "0", "15000"},
 		{"user/max_mnt_namespaces", "0", "15000"},
 	} {
-		value, err := os.ReadFile("/proc/sys/" + s.key)
+		value, err := os.ReadFile(proc + "/sys/" + s.key)
 		if err == nil && strings.TrimSpace(string(value)) == s.bad {
 			key := strings.ReplaceAll(s.key, "/", ".")
 			fmt.Fprintf(&found, "\n\t%s is %s: as root, run: sysctl -w %s=%s", key, s.bad, key, s.want)
 		}
 	}
-	if _, err := os.Stat("/proc/self/ns/user"); err != nil {
+	if _, err := os.Stat(proc + "/self/ns/user"); err != nil {
 		found.WriteString("\n\tthis kernel has no user namespaces (CONFIG_USER_NS)")
 	}
 	if found.Len() == 0 {

@@ -1,9 +1,12 @@
 package netlab
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -64,7 +67,10 @@ func (lan *LAN) Plug(ns *Namespace, ifname string, prefixes ...string) {
 		if err := lan.ns.handle.LinkAdd(port); err != nil {
 			return fmt.Errorf("add veth: %w", err)
 		}
-		return ns.setLink(ifname, ns.handle.LinkSetUp)
+		if err := ns.setLink(ifname, ns.handle.LinkSetUp); err != nil {
+			return err
+		}
+		return errors.Join(ns.awaitCarrier(ifname), lan.ns.awaitCarrier(port.Name))
 	}, "plug %s %s into LAN %s", ns.name, ifname, lan.name)
 	ns.Address(ifname, prefixes...)
 }
@@ -92,8 +98,27 @@ func (l *Lab) Veth(a *Namespace, ifnameA string, b *Namespace, ifnameB string) {
 		if err := a.setLink(ifnameA, a.handle.LinkSetUp); err != nil {
 			return err
 		}
-		return b.setLink(ifnameB, b.handle.LinkSetUp)
+		if err := b.setLink(ifnameB, b.handle.LinkSetUp); err != nil {
+			return err
+		}
+		return errors.Join(a.awaitCarrier(ifnameA), b.awaitCarrier(ifnameB))
 	}, "join %s %s and %s %s", a.name, ifnameA, b.name, ifnameB)
+}
+
+// awaitCarrier waits until the kernel has noticed, in its own time, that the other end of a cable is up. Until then a
+// bridge forwards nothing to it, and frames are lost.
+func (ns *Namespace) awaitCarrier(ifname string) error {
+	for range 5000 {
+		link, err := ns.handle.LinkByName(ifname)
+		if err != nil {
+			return fmt.Errorf("interface %s: %w", ifname, err)
+		}
+		if link.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("interface %s: no carrier: %w", ifname, os.ErrDeadlineExceeded)
 }
 
 // Address adds addresses with their prefix lengths to an interface; they are usable at once.

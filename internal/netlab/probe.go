@@ -29,6 +29,8 @@ const (
 	// probe.
 	Silent
 	// Unreachable means that there is no route, or an ICMP message that network or host is unreachable or prohibited.
+	// The kernel limits the rate at which it says, as an IPv4 router, that it has no route: after about five times the
+	// same host finds Silent.
 	Unreachable
 	// Mute means that somebody was reached who is no Server: a connection came about or a datagram came back, but not a
 	// Server's answer.
