@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -156,6 +157,13 @@ func TestLinks(t *testing.T) {
 	b.SetUp("right")
 	if got := b.Probe("udp", "192.0.2.1:53"); got.Outcome != Delivered {
 		t.Errorf("up again: %v", got)
+	}
+	if link, err := b.Netlink().LinkByName("right"); err != nil || link.Attrs().Index != b.Index("right") {
+		t.Errorf("by netlink: %v, %v", link, err)
+	}
+	b.Neighbour("right", "192.0.2.1", net.HardwareAddr{2, 0, 0, 0, 0, 9})
+	if got := b.Probe("udp", "192.0.2.1:53"); got.Outcome != Silent {
+		t.Errorf("with a wrong idea of the neighbour: %v", got)
 	}
 	b.Route("198.51.100.0/24", "right")
 	a.Address("left", "198.51.100.1/32")

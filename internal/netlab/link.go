@@ -196,6 +196,22 @@ func (ns *Namespace) route(destination, via string) (*netlink.Route, error) {
 	return route, nil
 }
 
+// Neighbour makes the hardware address of a neighbour known once and for all, so that nobody is asked for it.
+func (ns *Namespace) Neighbour(ifname, address string, mac net.HardwareAddr) {
+	ns.lab.tb.Helper()
+	ns.lab.step(func() error {
+		addr, err := netip.ParseAddr(address)
+		if err != nil {
+			return err
+		}
+		return ns.setLink(ifname, func(link netlink.Link) error {
+			return ns.handle.NeighSet(&netlink.Neigh{
+				LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: addr.AsSlice(), HardwareAddr: mac,
+			})
+		})
+	}, "%s: neighbour %s on %s", ns.name, address, ifname)
+}
+
 // MAC returns an interface's hardware address.
 func (ns *Namespace) MAC(ifname string) net.HardwareAddr {
 	return ns.attributes(ifname).HardwareAddr

@@ -100,6 +100,10 @@ func (ns *Namespace) String() string { return ns.name }
 // File returns an open file on the namespace, which the lab closes; nil if the namespace could not be made.
 func (ns *Namespace) File() *os.File { return ns.file }
 
+// Netlink returns a handle on the namespace's links, addresses and routes for whatever has no method here; the lab closes
+// it. It is nil if the namespace could not be made.
+func (ns *Namespace) Netlink() *netlink.Handle { return ns.handle }
+
 // Do runs f on an OS thread that is inside the namespace and returns its error; see netns.Do.
 func (ns *Namespace) Do(f func() error) error {
 	if ns.file == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -62,6 +63,17 @@ func (l *Lab) RawProbe(p RawProbe) RawResult {
 		result.Err = fmt.Errorf("netlab: raw probe %s from %s to %s: %w", p.Proto, p.From.name, p.Dst, err)
 	}
 	return result
+}
+
+// RawProbeAll makes probes all at once and returns their results in the same order.
+func (l *Lab) RawProbeAll(probes []RawProbe) []RawResult {
+	results := make([]RawResult, len(probes))
+	var group sync.WaitGroup
+	for i, p := range probes {
+		group.Go(func() { results[i] = l.RawProbe(p) })
+	}
+	group.Wait()
+	return results
 }
 
 func (p RawProbe) run() (result RawResult, err error) {
