@@ -121,3 +121,13 @@ func onThread(f func() error) error {
 	}
 	return result
 }
+
+// Dup returns another open file on the same namespace, to be kept beyond the life of ns.
+func Dup(ns *os.File) (*os.File, error) {
+	defer runtime.KeepAlive(ns)
+	fd, err := unix.FcntlInt(ns.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("netns: duplicate %s: %w", ns.Name(), err)
+	}
+	return os.NewFile(uintptr(fd), ns.Name()), nil
+}
