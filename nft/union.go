@@ -267,11 +267,7 @@ func restored(gone, back Object) bool {
 // Commit ends the change: the kernel has done what Batch said. The result tells
 // the handles of new rules.
 func (c *Change) Commit(r Result) {
-	for id, handle := range r.Handles {
-		if m := c.u.objects[id]; m != nil {
-			m.handle = handle
-		}
-	}
+	c.u.SetHandles(&Ruleset{}, r)
 	c.u.change = nil
 }
 
@@ -319,6 +315,43 @@ func (u *Union) undoElement(e *Element, s *step) {
 		elements[e.Key] = &sharedElement{e, 1}
 	default:
 		elements[e.Key].refs++
+	}
+}
+
+// Base returns the union as it was when the change began. The change stays open.
+func (c *Change) Base() *Ruleset {
+	log, err := c.log, c.err
+	c.Rollback()
+	rs := c.u.Ruleset()
+	*c = Change{u: c.u}
+	c.u.change = c
+	for i := range log {
+		if log[i].added {
+			c.Add(log[i].object)
+		} else {
+			c.Remove(log[i].object)
+		}
+	}
+	c.err = err
+	return rs
+}
+
+// SetHandles learns the handles of rules: those that were there, from a loaded
+// ruleset, and those that a commit has added since.
+func (u *Union) SetHandles(have *Ruleset, r Result) {
+	for ref, rules := range u.rules {
+		for _, loaded := range have.Rules(ref) {
+			for _, m := range rules {
+				if m.object.(*Rule).Key == loaded.Key {
+					m.handle = loaded.Handle
+				}
+			}
+		}
+	}
+	for id, handle := range r.Handles {
+		if m := u.objects[id]; m != nil {
+			m.handle = handle
+		}
 	}
 }
 

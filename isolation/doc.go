@@ -1,0 +1,17 @@
+// Package isolation says who may reach whom: which packets may enter a
+// network, leave it, and pass between two of its endpoints.
+//
+//	          raw prerouting                      forward
+//	packet ──► loopback? endpoint? ──► (nat) ──► DOCKER-USER ──► established?
+//	           │ guard-<bridge>                   ──► from-<bridge> ──► to-<bridge>
+//	           ▼ drop                             ▼ accept, drop
+//
+// Two checks protect an endpoint. The guard, before connection tracking, drops
+// what is addressed to an endpoint and comes from outside of all networks: the
+// way into a network is a published port of the host. The forward chain lets
+// DOCKER-USER judge first, and then asks the network that the packet leaves
+// before the one it enters.
+//
+// The package is pure: typed input in, nft objects out, no I/O. Publishing is
+// the business of package portmap; links and addresses are bridge's.
+package isolation

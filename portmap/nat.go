@@ -1,0 +1,170 @@
+package portmap
+
+import (
+	"net/netip"
+
+	"github.com/seawall-net/seawall/nft"
+)
+
+// A NAT makes the objects that translate addresses in one table of family ip or
+// ip6. It is immutable.
+type NAT struct {
+	table nft.TableRef
+
+	// bridges leads from the bridge that a packet came in by to its network's
+	// chain, and local from the bridge that a packet of the host's own goes
+	// out by.
+	bridges, local nft.Set
+	// published leads from an address and a port of the host to an endpoint's,
+	// publishedAny from a port on every address.
+	published, publishedAny nft.Set
+	// ranges leads from ranges of ports to endpoints; the port stays.
+	ranges nft.Set
+
+	prerouting, output, publish, postrouting nft.Chain
+}
+
+// NewNAT returns the address translation of a table.
+func NewNAT(t nft.TableRef) *NAT {
+	addr := t.Family.AddrType()
+	port := nft.TypeOf(nft.TypeInetProto, nft.TypeInetService)
+	hostPort := nft.TypeOf(addr, nft.TypeInetProto, nft.TypeInetService)
+	endpoint := nft.TypeOf(addr, nft.TypeInetService)
+	base := func(name string, hook nft.Hook, priority int32) nft.Chain {
+		return nft.Chain{Table: t, Name: name, Type: nft.NATChain, Hook: hook, Priority: priority}
+	}
+	return &NAT{
+		table:        t,
+		bridges:      nft.Set{Table: t, Name: "nat-from-bridge", Key: nft.TypeIFName, Data: nft.TypeVerdict},
+		local:        nft.Set{Table: t, Name: "nat-to-bridge", Key: nft.TypeIFName, Data: nft.TypeVerdict},
+		published:    nft.Set{Table: t, Name: "published", Key: hostPort, Data: endpoint},
+		publishedAny: nft.Set{Table: t, Name: "published-any", Key: port, Data: endpoint},
+		ranges:       nft.Set{Table: t, Name: "ranges", Key: hostPort, Data: addr, Interval: true},
+		prerouting:   base("nat-prerouting", nft.Prerouting, nft.PriorityDNAT),
+		output:       base("nat-output", nft.Output, nft.PriorityDNAT),
+		postrouting:  base("nat-postrouting", nft.Postrouting, nft.PrioritySNAT),
+		publish:      nft.Chain{Table: t, Name: "publish"},
+	}
+}
+
+// Base adds what every host has: the base chains and the maps.
+func (n *NAT) Base(add func(nft.Object)) {
+	for _, s := range []nft.Set{n.bridges, n.local, n.published, n.publishedAny, n.ranges} {
+		add(&s)
+	}
+	for _, c := range []nft.Chain{n.prerouting, n.output, n.publish, n.postrouting} {
+		add(&c)
+	}
+
+	// Only what is addressed to the host itself: never what it forwards.
+	toHost := []nft.Statement{nft.FibDaddrType.Eq(nft.AddrLocal), nft.Jump(n.publish.Name)}
+	fromOutside := toHost
+	if n.table.Family == nft.IPv6 {
+		// A link-local client's address means nothing behind the bridge.
+		linkLocal := netip.MustParsePrefix("fe80::/10")
+		fromOutside = append([]nft.Statement{nft.IP6Saddr.NotIn(linkLocal)}, toHost...)
+	}
+	n.rule(add, n.prerouting, "publish", fromOutside...)
+	n.rule(add, n.output, "publish", toHost...)
+
+	daddr := nft.Daddr(n.table.Family)
+	n.rule(add, n.publish, "published", nft.DNATMap(nft.Concat(daddr, nft.MetaL4Proto, nft.THDport), n.published))
+	n.rule(add, n.publish, "published-any", nft.DNATMap(nft.Concat(nft.MetaL4Proto, nft.THDport), n.publishedAny))
+	n.rule(add, n.publish, "ranges", nft.DNATMap(nft.Concat(daddr, nft.MetaL4Proto, nft.THDport), n.ranges))
+
+	n.rule(add, n.postrouting, "bridges", nft.IIFName.VMap(n.bridges))
+	// The host's own packets came in by no interface; nor did, as far as this
+	// hook can see, what br_netfilter passes from port to port of a bridge.
+	n.rule(add, n.postrouting, "local", nft.IIF.Eq(0), nft.OIFName.VMap(n.local))
+}
+
+func (n *NAT) rule(add func(nft.Object), chain nft.Chain, key string, statements ...nft.Statement) {
+	add(&nft.Rule{Chain: chain.Ref(), Key: key, Statements: statements})
+}
+
+// A Network is what address translation has to know of a network.
+type Network struct {
+	// Bridge is the name of the network's Linux bridge.
+	Bridge string
+	// Subnet is the network's prefix in the table's family.
+	Subnet netip.Prefix
+}
+
+// Network adds what a network needs: masquerading of what leaves it, and of
+// what comes back to it by a published port (hairpin).
+func (n *NAT) Network(net Network, add func(nft.Object)) {
+	from := nft.Chain{Table: n.table, Name: "nat-from-" + net.Bridge}
+	local := nft.Chain{Table: n.table, Name: "nat-to-" + net.Bridge}
+	add(&from)
+	add(&local)
+	saddr, daddr := nft.Saddr(n.table.Family), nft.Daddr(n.table.Family)
+	multicast := netip.MustParsePrefix("224.0.0.0/4")
+	if n.table.Family == nft.IPv6 {
+		multicast = netip.MustParsePrefix("ff00::/8")
+	}
+
+	// Replies must come back this way: a sibling would answer directly, from an
+	// address that the client never asked.
+	n.rule(add, from, "hairpin", nft.OIFName.Eq(net.Bridge), nft.CTStatus.Any(nft.CTDNAT),
+		nft.Counter(), nft.Masquerade(0))
+	n.rule(add, from, "masquerade", nft.OIFName.Ne(net.Bridge), saddr.In(net.Subnet), daddr.NotIn(multicast),
+		nft.Counter(), nft.Masquerade(0))
+
+	// A loopback address means nothing on the bridge, and the host's others
+	// may be unreachable from inside.
+	n.rule(add, local, "host", nft.FibSaddrType.Eq(nft.AddrLocal), nft.Counter(), nft.Masquerade(0))
+	n.rule(add, local, "hairpin", nft.CTStatus.Any(nft.CTDNAT), saddr.In(net.Subnet), nft.Counter(), nft.Masquerade(0))
+
+	bridge := nft.Key(nft.Name(net.Bridge))
+	add(&nft.Element{Set: n.bridges.Ref(), Key: bridge, Verdict: nft.Jump(from.Name)})
+	add(&nft.Element{Set: n.local.Ref(), Key: bridge, Verdict: nft.Jump(local.Name)})
+}
+
+// Publish adds what leads from a claim on ports of the host to an endpoint's
+// ports, which are as many. userdata is kept with the element of the first
+// port.
+func (n *NAT) Publish(c Claim, to netip.Addr, ports Ports, userdata string, add func(nft.Object)) {
+	if c.Ports.Len() > 1 && c.Ports == ports {
+		first, last := c.Span()
+		add(&nft.Element{
+			Set:      n.ranges.Ref(),
+			Key:      nft.Key(nft.Addr(first), nft.Proto(c.Proto.l4()), nft.Port(ports.First)),
+			End:      nft.Key(nft.Addr(last), nft.Proto(c.Proto.l4()), nft.Port(ports.Last)),
+			Data:     nft.Key(nft.Addr(to)),
+			Userdata: userdata,
+		})
+		return
+	}
+	for i := range c.Ports.Len() {
+		host := nft.Port(c.Ports.First + uint16(i))
+		e := &nft.Element{
+			Data:     nft.Key(nft.Addr(to), nft.Port(ports.First+uint16(i))),
+			Userdata: userdata,
+		}
+		if c.Addr.IsUnspecified() {
+			e.Set, e.Key = n.publishedAny.Ref(), nft.Key(nft.Proto(c.Proto.l4()), host)
+		} else {
+			e.Set, e.Key = n.published.Ref(), nft.Key(nft.Addr(c.Addr), nft.Proto(c.Proto.l4()), host)
+		}
+		add(e)
+		userdata = ""
+	}
+}
+
+func (p Proto) l4() nft.L4Proto { return nft.L4Proto(p.Number()) }
+
+// Span is the addresses that the claim is on: all of a family if its address
+// is unspecified, itself otherwise.
+func (c Claim) Span() (first, last netip.Addr) {
+	switch {
+	case !c.Addr.IsUnspecified():
+		return c.Addr, c.Addr
+	case c.Addr.Is4():
+		return c.Addr, netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	}
+	var all [16]byte
+	for i := range all {
+		all[i] = 0xff
+	}
+	return c.Addr, netip.AddrFrom16(all)
+}
