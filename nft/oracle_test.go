@@ -3,6 +3,7 @@ package nft
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"runtime"
@@ -134,10 +135,125 @@ func TestNFTReadsTheTextBack(t *testing.T) {
 	if nftTool(t) == "" {
 		return
 	}
-	text := everything(t).String()
+	rs := everything(t)
+	rs.Remove(ID{Kind: KindChain, Table: TableRef{IPv4, "seawall"}, Name: "rewritten"})
+	text := rs.String()
 	ns := newNetNS(t)
 	if _, err := runNFT(t, ns, text, "-f", "-"); err != nil {
 		t.Fatal(err)
 	}
 	sameText(t, "the listing after nft -f", list(t, ns), text)
+}
+
+// acceptedName are names that must work wherever nft reads one; refusedNames
+// those that it cannot read back.
+var (
+	acceptedNames = []string{
+		"seawall", "from-br-web", "DOCKER-USER", "br-1a2b", "docker0.100", "br_x", "_x", "x/y", "a.b", "x.", "x-", "guard",
+		"published-any", "filter", "nat", "raw", "forward", "input", "output", "deadbeef", "e0", "icc-off", "open", "ranges",
+		strings.Repeat("b", 255),
+	}
+	refusedNames = []string{
+		"", "1a", "-x", "a b", "a*", "a\"b", "a:b:c", "eth0:1", "a+b", "a@b", "a,b", "a;b", "a{b", "a\nb", "a\x00b", "büro", "ip",
+		"counter", "comment", "fwd", "masquerade", "0x1", "12", strings.Repeat("b", 256),
+	}
+)
+
+func TestValidName(t *testing.T) {
+	for _, name := range acceptedNames {
+		if err := ValidName(name); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, name := range refusedNames {
+		if err := ValidName(name); !errors.Is(err, ErrName) {
+			t.Errorf("ValidName(%q) = %v", name, err)
+		}
+	}
+}
+
+// useName is a script that has a name everywhere a name can stand.
+func useName(name string) string {
+	return strings.ReplaceAll(`
+table ip NAME {
+	set NAME { type ipv4_addr; }
+	map vm { type ipv4_addr : verdict; }
+	chain NAME { }
+	chain zz {
+		ip daddr @NAME ct state new ip saddr @NAME tcp dport 80 ip daddr @NAME counter jump NAME
+		ct state new jump NAME
+		fib daddr type local ip daddr @NAME
+		ip daddr vmap { 1.2.3.4 : jump NAME, 1.2.3.5 : goto NAME }
+	}
+}
+add element ip NAME vm { 1.2.3.4 : jump NAME }
+add element ip NAME NAME { 1.2.3.4 }
+delete element ip NAME NAME { 1.2.3.4 }
+add rule ip NAME NAME counter
+flush chain ip NAME NAME
+`, "NAME", name)
+}
+
+func TestNFTReadsNames(t *testing.T) {
+	if nftTool(t) == "" {
+		return
+	}
+	ns := newNetNS(t)
+	for _, name := range acceptedNames {
+		if _, err := runNFT(t, ns, useName(name), "--check", "-f", "-"); err != nil {
+			t.Errorf("nft refuses %q: %v", name, err)
+		}
+	}
+	for _, name := range refusedNames {
+		if strings.Contains(name, "\x00") {
+			continue // not a text
+		}
+		if _, err := runNFT(t, ns, useName(name), "--check", "-f", "-"); err == nil {
+			t.Errorf("nft accepts %q", name)
+		}
+	}
+}
+
+func TestNFTReadsInterfaceNames(t *testing.T) {
+	accepted := []string{"br-1a2b", "docker0.100", "br_x", "10", "-x", "eth0@if3", "a b"[:1], "büro", "x{}", "a'b", "a;b", "a,b", "$x", "#x", "a%d", strings.Repeat("b", 15)}
+	refused := []string{"", ".", "..", "a/b", "eth0:1", "a b", "a\tb", "a\nb", "a\"b", "*", "eth*", `a\*`, `a\b`, "a\x7fb", "a\x00", "\xff", "à", strings.Repeat("b", 16)}
+	for _, name := range refused {
+		if err := ValidIfName(name); !errors.Is(err, ErrName) {
+			t.Errorf("ValidIfName(%q) = %v", name, err)
+		}
+	}
+	table := TableRef{IPv4, "t"}
+	set := &Set{Table: table, Name: "names", Key: TypeIFName}
+	chain := &Chain{Table: table, Name: "c"}
+	rs, err := NewRuleset(&Table{Family: IPv4, Name: "t"}, set, chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range accepted {
+		if err := ValidIfName(name); err != nil {
+			t.Error(err)
+		}
+		for _, o := range []Object{
+			&Element{Set: set.Ref(), Key: Key(Name(name))},
+			&Rule{Chain: chain.Ref(), Key: name, Statements: []Statement{IIFName.Eq(name), OIFName.Ne(name), Drop()}},
+		} {
+			if err := rs.Add(o); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if nftTool(t) == "" {
+		return
+	}
+	ns, again := newNetNS(t), newNetNS(t)
+	var b Batch
+	for o := range rs.Objects() {
+		b.Add(o)
+	}
+	commit(t, ns, b)
+	sameText(t, "nft list ruleset", rs.String(), list(t, ns))
+	if _, err := runNFT(t, again, rs.String(), "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	sameText(t, "the listing after nft -f", list(t, again), rs.String())
 }

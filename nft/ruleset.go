@@ -241,15 +241,27 @@ func (rs *Ruleset) Elements(s SetRef) []*Element {
 	if t == nil || t.sets[s.Name] == nil {
 		return nil
 	}
-	in := t.sets[s.Name]
-	out := make([]*Element, 0, len(in.elements))
-	for _, e := range in.elements {
+	return t.sets[s.Name].sorted()
+}
+
+func (s *setObjects) sorted() []*Element {
+	out := make([]*Element, 0, len(s.elements))
+	for _, e := range s.elements {
 		out = append(out, e)
 	}
 	slices.SortFunc(out, func(a, b *Element) int {
-		return cmp.Or(cmp.Compare(in.places[a.Key], in.places[b.Key]), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(s.places[a.Key], s.places[b.Key]), cmp.Compare(a.Key, b.Key))
 	})
 	return out
+}
+
+// each yields the elements: in order where it matters, else in any, since
+// sorting many costs more than sending them.
+func (s *setObjects) each() iter.Seq[*Element] {
+	if s.places != nil {
+		return slices.Values(s.sorted())
+	}
+	return maps.Values(s.elements)
 }
 
 // Objects returns every object, containers before their contents, in a fixed

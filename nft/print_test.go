@@ -1,0 +1,117 @@
+package nft
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+)
+
+// The golden listing is what nft 1.0.6 shows; TestTextIsWhatNFTLists holds it
+// to that. UPDATE_GOLDEN=1 writes it anew.
+func TestGoldenListing(t *testing.T) {
+	rs := everything(t)
+	for _, table := range rs.Tables() {
+		for _, c := range rs.Chains(table.Ref()) {
+			if strings.HasPrefix(c.Name, "p-") {
+				rs.Remove(c.ID()) // TestPriorityWord has these
+			}
+		}
+	}
+	const file = "testdata/everything.nft"
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(file, []byte(rs.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameText(t, file, rs.String(), string(want))
+}
+
+func TestPriorityWord(t *testing.T) {
+	for _, test := range []struct {
+		priority int32
+		family   Family
+		hook     Hook
+		want     string
+	}{
+		{-300, IPv4, Prerouting, "raw"},
+		{-150, IPv6, Output, "mangle"},
+		{-100, IPv4, Prerouting, "dstnat"},
+		{-100, IPv4, Output, "-100"},
+		{-99, INet, Prerouting, "dstnat + 1"},
+		{0, IPv4, Forward, "filter"},
+		{5, IPv4, Forward, "filter + 5"},
+		{-10, IPv4, Forward, "filter - 10"},
+		{11, IPv4, Forward, "11"},
+		{50, IPv4, Input, "security"},
+		{100, IPv4, Postrouting, "srcnat"},
+		{100, IPv4, Input, "100"},
+		{-300, Bridge, Prerouting, "dstnat"},
+		{-300, Bridge, Forward, "-300"},
+		{-200, Bridge, Forward, "filter"},
+		{0, Bridge, Forward, "0"},
+		{100, Bridge, Output, "out"},
+		{300, Bridge, Postrouting, "srcnat"},
+		{0, ARP, Input, "filter"},
+		{-300, ARP, Input, "-300"},
+		{-1 << 31, IPv4, Forward, "-2147483648"},
+	} {
+		if got := priorityWord(test.priority, test.family, test.hook); got != test.want {
+			t.Errorf("priorityWord(%d, %s, %s) = %q, want %q", test.priority, test.family, test.hook, got, test.want)
+		}
+	}
+}
+
+func TestWhatCannotBeExpressedIsVisible(t *testing.T) {
+	table := TableRef{IPv4, "t"}
+	s := &Set{Table: table, Name: "s", Key: TypeIPv4Addr, foreign: "\x01"}
+	c := &Chain{Table: table, Name: "c"}
+	rs, err := NewRuleset(&Table{Family: IPv4, Name: "t"}, s, c,
+		&Element{Set: s.Ref(), Key: "\x01\x02\x03\x04", foreign: "\x01"},
+		&Element{Set: s.Ref(), Key: "short"},
+		&Rule{Chain: c.Ref(), Statements: []Statement{Unknown{Name: "limit"}, Accept()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `table ip t {
+	set s {
+		type ipv4_addr
+		<unknown attributes>
+		elements = { 1.2.3.4 <unknown attributes>, 0x73686f7274 }
+	}
+
+	chain c {
+		<unknown expression limit> accept
+	}
+}
+`
+	sameText(t, "listing", rs.String(), want)
+}
+
+func TestPrintReturnsTheWritersError(t *testing.T) {
+	full := errors.New("full")
+	if err := everything(t).Print(failingWriter{full}, PrintOptions{}); !errors.Is(err, full) {
+		t.Errorf("got %v, want %v", err, full)
+	}
+}
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
+
+func TestValidComment(t *testing.T) {
+	for _, s := range []string{"", "a b", "it's büro; {}", strings.Repeat("c", 128)} {
+		if err := ValidComment(s); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, s := range []string{`"`, "a\nb", "a\x00", "\xff", strings.Repeat("c", 129)} {
+		if err := ValidComment(s); !errors.Is(err, ErrName) {
+			t.Errorf("ValidComment(%q) = %v", s, err)
+		}
+	}
+}
