@@ -122,6 +122,8 @@ func everythingObjects() []Object {
 	in(fwd, "", CTState.None(CTNew), CTState.None(CTInvalid|CTUntracked), CTState.Any(CTNew), Return())
 	in(fwd, "", CTStatus.Any(CTSNAT|CTDNAT|CTExpected|CTSeenReply|CTAssured|CTConfirmed|CTDying), CTStatus.None(CTDNAT), Drop())
 	in(fwd, "", CTMark.Eq(1), Mark.Ne(0xffffffff), Mark.Eq(0), Counter())
+	in(fwd, "", CTOriginalIPDaddr.Eq(a("192.0.2.1")), CTOriginalIPDaddr.NotIn(netip.MustParsePrefix("127.0.0.0/8")), Accept())
+	in(fwd, "", CTOriginalIPDaddr.InSet(*guard), Concat(CTOriginalIPDaddr, MetaL4Proto, UDPDport).InSet(*open), Accept())
 	in(fwd, "", IIFName.VMap(*dispatch))
 	in(fwd, "", Mark.VMap(*marks))
 	in(fwd, "", IIFName.Eq("br-web"), OIFName.Eq("br-web"), Goto("from-br-web"))
@@ -173,6 +175,7 @@ func everythingObjects() []Object {
 	in(pre6, "", DNAT(netip.AddrPortFrom(a("::1.2.3.4"), 0)))
 	fwd6 := base(ip6, "forward", FilterChain, Forward, -1)
 	in(fwd6, "", IP6Saddr.In(netip.MustParsePrefix("fe80::/10")), IP6Daddr.Eq(a("fd00::1")), IP6Daddr.NotIn(netip.MustParsePrefix("fd00::/64")), Drop())
+	in(fwd6, "", CTOriginalIP6Daddr.In(netip.MustParsePrefix("fd00::/8")), CTOriginalIP6Daddr.Ne(a("::1")), Accept())
 	in(fwd6, "", IP6Daddr.InSet(*guard6), Concat(IP6Daddr, UDPDport).InSet(*range6), Accept())
 
 	inet := TableRef{INet, "x/y"}
@@ -180,6 +183,13 @@ func everythingObjects() []Object {
 	pubI := &Set{Table: inet, Name: "published", Key: TypeIPv4Addr, Data: TypeIPv4Addr}
 	add(pubI, &Element{Set: pubI.Ref(), Key: Key(Addr(a("1.2.3.4"))), Data: Key(Addr(a("1.2.3.5")))})
 	preI := base(inet, "pre", NATChain, Prerouting, -99)
+	in(preI, "", CTOriginalIPDaddr.Eq(a("1.2.3.4")), CTOriginalIP6Daddr.Eq(a("::1")), Return())
+	in(preI, "", CTOriginalIPDaddr.Eq(a("1.2.3.4")), IPDaddr.Eq(a("1.2.3.5")), Return())
+	in(preI, "", CTOriginalIPDaddr.Eq(a("1.2.3.4")), Counter(), IPDaddr.Eq(a("1.2.3.5")), CTOriginalIPDaddr.Eq(a("1.2.3.4")))
+	in(preI, "", MetaL4Proto.Eq(TCP), CTOriginalIPDaddr.Eq(a("1.2.3.4")), IPDaddr.Eq(a("1.2.3.5")), THDport.Eq(1), Return())
+	in(preI, "", CTOriginalIPDaddr.Eq(a("1.2.3.4")), MetaL4Proto.Eq(TCP), IPDaddr.Eq(a("1.2.3.5")), THDport.Eq(1), Return())
+	in(preI, "", IPDaddr.Eq(a("1.2.3.5")), CTOriginalIPDaddr.Eq(a("1.2.3.4")), Return())
+	in(preI, "", CTOriginalIPDaddr.Eq(a("1.2.3.4")), Return())
 	in(preI, "", DNATMap(IPDaddr, *pubI))
 	in(preI, "", TCPDport.Eq(1), IP6Daddr.Eq(a("fd00::1")), DNAT(netip.MustParseAddrPort("[fd00::2]:80")))
 	in(preI, "", IPDaddr.Eq(a("1.2.3.4")), TCPDport.Eq(1), DNAT(netip.MustParseAddrPort("1.2.3.5:80")))

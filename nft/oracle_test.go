@@ -145,7 +145,24 @@ func TestNFTReadsTheTextBack(t *testing.T) {
 	sameText(t, "the listing after nft -f", list(t, ns), text)
 }
 
-// acceptedName are names that must work wherever nft reads one; refusedNames
+func TestNFTReadsABatch(t *testing.T) {
+	if nftTool(t) == "" {
+		return
+	}
+	rs := everything(t)
+	rs.Remove(ID{Kind: KindChain, Table: TableRef{IPv4, "seawall"}, Name: "rewritten"})
+	var b Batch
+	for o := range rs.Objects() {
+		b.Add(o)
+	}
+	ns := newNetNS(t)
+	if _, err := runNFT(t, ns, b.String(), "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	sameText(t, "the listing after nft -f", list(t, ns), rs.String())
+}
+
+// acceptedNames are names that must work wherever nft reads one; refusedNames
 // those that it cannot read back.
 var (
 	acceptedNames = []string{

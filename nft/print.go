@@ -53,21 +53,13 @@ func (p *printer) line(parts ...string) {
 	p.WriteByte('\n')
 }
 
-func (p *printer) comment(tabs, comment string) {
-	if comment != "" {
-		p.line(tabs, "comment ", quote(comment))
-	}
-}
-
 func (p *printer) table(rs *Ruleset, t *Table) {
 	p.line("table ", t.Ref().String(), " {")
 	// nft leaves an empty line before the first set or chain only behind flags.
-	empty := false
-	if t.Flags != 0 {
-		p.line("\tflags ", t.Flags.String())
-		empty = true
+	empty := t.Flags != 0
+	for _, l := range t.declaration() {
+		p.line("\t", l)
 	}
-	p.comment("\t", t.Comment)
 	gap := func() {
 		if empty {
 			p.WriteByte('\n')
@@ -87,7 +79,9 @@ func (p *printer) table(rs *Ruleset, t *Table) {
 
 func (p *printer) chain(c *Chain, rules []*Rule) {
 	p.line("\tchain ", c.Name, " {")
-	p.comment("\t\t", c.Comment)
+	if c.Comment != "" {
+		p.line("\t\tcomment ", quote(c.Comment))
+	}
 	if c.Hook != NoHook {
 		p.line("\t\t", c.declaration())
 	}

@@ -15,7 +15,7 @@ func (r Rule) String() string { return r.print(PrintOptions{}) }
 // than each statement: on the family of its table, and on what the statements
 // before have established about the packet's protocol.
 func (r *Rule) print(o PrintOptions) string {
-	p := rulePrinter{o: o, family: r.Chain.Table.Family, redundant: -1}
+	p := rulePrinter{o: o, family: r.Chain.Table.Family, redundant: -1, redundantNet: -1}
 	for _, s := range r.Statements {
 		p.statement(s)
 	}
@@ -37,6 +37,10 @@ type rulePrinter struct {
 	// redundant is the place in words of the match on l4 that a port of that
 	// protocol makes superfluous, or -1.
 	redundant int
+	// net and redundantNet are the same for the network protocol: nft writes
+	// the match on it only before what does not imply it.
+	net          Family
+	redundantNet int
 }
 
 // portWords are the protocols whose ports nft names.
@@ -71,12 +75,47 @@ func (p *rulePrinter) statement(s Statement) {
 		p.add(s.print(p.family))
 	case counter:
 		p.add(s.print(p.o))
-		p.redundant = -1
+		p.barrier()
 	case nil:
 		p.add("<nil>")
 	default:
 		p.add(s.String())
-		p.redundant = -1
+		p.barrier()
+	}
+}
+
+// barrier is a statement that packets have to reach as the rule says: nft
+// leaves the matches before it as they are.
+func (p *rulePrinter) barrier() { p.redundant, p.redundantNet = -1, -1 }
+
+// drop takes back a word.
+func (p *rulePrinter) drop(i int) {
+	p.words = append(p.words[:i], p.words[i+1:]...)
+	for _, at := range []*int{&p.redundant, &p.redundantNet} {
+		switch {
+		case *at == i:
+			*at = -1
+		case *at > i:
+			*at--
+		}
+	}
+}
+
+// netField writes or takes back the match on the network protocol that a field
+// needs.
+func (p *rulePrinter) netField(f field) {
+	known := p.net == f.net || p.family == f.net
+	p.net = f.net
+	switch {
+	case f.src.kind == fromPayload && p.redundantNet >= 0:
+		p.drop(p.redundantNet)
+	case f.src.kind == fromPayload || known:
+	case p.family == INet:
+		p.add("meta nfproto " + map[Family]string{IPv4: "ipv4", IPv6: "ipv6"}[f.net])
+		p.redundantNet = len(p.words) - 1
+	default:
+		p.add("meta protocol " + f.net.String())
+		p.redundantNet = len(p.words) - 1
 	}
 }
 
@@ -85,6 +124,9 @@ func (p *rulePrinter) add(word string) { p.words = append(p.words, word) }
 // field names a port after the protocol that is known, and takes back the
 // match on the protocol, which the port's name implies.
 func (p *rulePrinter) field(f field) field {
+	if f.net != 0 {
+		p.netField(f)
+	}
 	if f.src.kind != fromPayload || f.src.key != uint32(expr.PayloadBaseTransportHeader) {
 		return f
 	}
@@ -100,8 +142,7 @@ func (p *rulePrinter) field(f field) field {
 		f.name = word + name
 	}
 	if p.redundant >= 0 {
-		p.words = append(p.words[:p.redundant], p.words[p.redundant+1:]...)
-		p.redundant = -1
+		p.drop(p.redundant)
 	}
 	return f
 }

@@ -115,3 +115,38 @@ func TestValidComment(t *testing.T) {
 		}
 	}
 }
+
+func TestBatchText(t *testing.T) {
+	table := TableRef{IPv4, "seawall"}
+	c := &Chain{Table: table, Name: "forward", Hook: Forward, Policy: PolicyDrop, Comment: "judge"}
+	s := &Set{Table: table, Name: "published-any", Key: TypeOf(TypeInetProto, TypeInetService), Data: TypeIPv4Addr, Counter: true}
+	e := &Element{Set: s.Ref(), Key: Key(Proto(TCP), Port(80)), Data: "\x0a\x00\x00\x02", Comment: "web"}
+	r := &Rule{Chain: c.Ref(), Key: "k", Handle: 7, Statements: []Statement{TCPDport.Eq(80), Counter(), Accept()}, Comment: "c"}
+	var b Batch
+	b.Delete(r, e, &Element{Set: s.Ref(), Key: Key(Proto(UDP), Port(53))})
+	b.Create(&Table{Family: IPv4, Name: "seawall", Flags: TableDormant | TableOwner})
+	b.Add(c, s, e)
+	b.Add(&Element{Set: table.Set("from-bridge"), Key: Key(Name("br-web")), Verdict: Jump("from-br-web")})
+	b.Add(&Element{Set: table.Set("odd"), Key: "\x01\x02\x03"})
+	b.InsertRule(r, 0)
+	b.AddRule(r, 9)
+	b.Flush(c, s)
+	b.Delete(s, c)
+	b.Destroy(&Table{Family: IPv6, Name: "seawall", Comment: "gone"})
+	sameText(t, "batch", b.String(), `delete rule ip seawall forward handle 7
+delete element ip seawall published-any { tcp . 80, udp . 53 }
+create table ip seawall { flags dormant,owner; }
+add chain ip seawall forward { type filter hook forward priority filter; policy drop; comment "judge"; }
+add map ip seawall published-any { type inet_proto . inet_service : ipv4_addr; counter; }
+add element ip seawall published-any { tcp . 80 comment "web" : 10.0.0.2 }
+add element ip seawall from-bridge { "br-web" : jump from-br-web }
+add element ip seawall odd { 0x010203 }
+insert rule ip seawall forward tcp dport 80 counter packets 0 bytes 0 accept comment "c"
+add rule ip seawall forward handle 9 tcp dport 80 counter packets 0 bytes 0 accept comment "c"
+flush chain ip seawall forward
+flush map ip seawall published-any
+delete map ip seawall published-any
+delete chain ip seawall forward
+destroy table ip6 seawall
+`)
+}
