@@ -319,28 +319,41 @@ func (b *Batch) describe(o *op, element int, err error) *ObjectError {
 func (b *Batch) formatKey(el *Element) string {
 	for _, o := range b.ops {
 		if s, ok := o.object.(*Set); ok && s.Ref() == el.Set {
-			return formatValue(s.Key, el.Key)
+			return formatRange(s.Key, el.Key, el.End)
 		}
 	}
-	return guessKey(el.Key)
+	return formatRange(guessType(el.Key), el.Key, el.End)
 }
 
-// guessKey writes a key whose type is not at hand.
-func guessKey(v Value) string {
+// guessType returns the type that a value of its length most likely has.
+func guessType(v Value) Type {
 	switch len(v) {
+	case 0:
+		return 0
+	case 1:
+		return TypeInetProto
+	case 2:
+		return TypeInetService
 	case 4:
-		return formatValue(TypeIPv4Addr, v)
+		return TypeIPv4Addr
+	case 6:
+		return TypeEtherAddr
 	case 8:
-		return formatValue(TypeOf(TypeInetProto, TypeInetService), v)
+		if v[1]|v[2]|v[3] == 0 {
+			return TypeOf(TypeInetProto, TypeInetService)
+		}
+		return TypeOf(TypeIPv4Addr, TypeInetService)
 	case 12:
-		return formatValue(TypeOf(TypeIPv4Addr, TypeInetProto, TypeInetService), v)
+		return TypeOf(TypeIPv4Addr, TypeInetProto, TypeInetService)
 	case 16:
 		if v[15] == 0 && v[0] >= ' ' && v[0] < 0x7f {
-			return formatValue(TypeIFName, v)
+			return TypeIFName
 		}
-		return formatValue(TypeIPv6Addr, v)
+		return TypeIPv6Addr
+	case 20:
+		return TypeOf(TypeIPv6Addr, TypeInetService)
 	case 24:
-		return formatValue(TypeOf(TypeIPv6Addr, TypeInetProto, TypeInetService), v)
+		return TypeOf(TypeIPv6Addr, TypeInetProto, TypeInetService)
 	}
-	return fmt.Sprintf("0x%x", string(v))
+	return TypeVerdict // which no key has: the value is written as a number
 }

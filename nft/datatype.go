@@ -20,7 +20,7 @@ const (
 	TypeIFIndex     Type = 20
 	TypeCTState     Type = 26
 	TypeCTStatus    Type = 28
-	TypeFibAddrType Type = 42
+	TypeFibAddrType Type = 38
 	TypeIFName      Type = 41
 	// TypeVerdict is the data type of verdict maps.
 	TypeVerdict Type = 0xffffff00

@@ -109,8 +109,8 @@ func (d *differ) elements(want, have *setObjects) {
 			d.p.del.push(h)
 		}
 	}
-	for key, w := range want.elements {
-		h := have.elements[key]
+	for w := range want.each() {
+		h := have.elements[w.Key]
 		if h != nil && h.same(w) && !d.refersToNew(w.Set.Table, w.Verdict) {
 			continue
 		}

@@ -11,13 +11,24 @@ import (
 // A message is one netlink message. Its body aliases the receive buffer.
 type message struct {
 	typ, flags uint16
-	seq        uint32
+	seq, port  uint32
 	body       []byte
 }
 
 // messages splits a datagram into its messages; what is malformed ends it.
 func messages(b []byte) iter.Seq[message] {
 	return func(yield func(message) bool) {
+		for m := range messagesWithRest(b) {
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+// messagesWithRest yields each message together with what follows it.
+func messagesWithRest(b []byte) iter.Seq2[message, []byte] {
+	return func(yield func(message, []byte) bool) {
 		for len(b) >= unix.SizeofNlMsghdr {
 			n := int(binary.NativeEndian.Uint32(b))
 			if n < unix.SizeofNlMsghdr || n > len(b) {
@@ -27,12 +38,13 @@ func messages(b []byte) iter.Seq[message] {
 				typ:   binary.NativeEndian.Uint16(b[4:]),
 				flags: binary.NativeEndian.Uint16(b[6:]),
 				seq:   binary.NativeEndian.Uint32(b[8:]),
+				port:  binary.NativeEndian.Uint32(b[12:]),
 				body:  b[unix.SizeofNlMsghdr:n],
 			}
-			if !yield(m) {
+			b = b[min(pad4(n), len(b)):]
+			if !yield(m, b) {
 				return
 			}
-			b = b[min(pad4(n), len(b)):]
 		}
 	}
 }

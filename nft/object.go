@@ -13,6 +13,10 @@ type Object interface {
 // A Kind tells objects apart.
 type Kind uint8
 
+// KindOther is the kind of what this package does not handle: flow tables and
+// stateful objects.
+const KindOther Kind = 0
+
 // The kinds of objects, in the order in which they can be added.
 const (
 	KindTable Kind = iota + 1
@@ -25,6 +29,8 @@ const (
 // String returns nft's word for the kind.
 func (k Kind) String() string {
 	switch k {
+	case KindOther:
+		return "object"
 	case KindTable:
 		return "table"
 	case KindChain:

@@ -1,7 +1,5 @@
 package nft
 
-import "strings"
-
 // A Rule is a list of statements, evaluated from left to right until one of
 // them does not match or a verdict is reached.
 type Rule struct {
@@ -26,19 +24,5 @@ type Rule struct {
 	Handle uint64
 }
 
-// String returns the rule's statements in nft syntax.
-func (r Rule) String() string {
-	var b strings.Builder
-	for i, s := range r.Statements {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(s.String())
-	}
-	if r.Comment != "" {
-		b.WriteString(" comment " + quote(r.Comment))
-	}
-	return b.String()
-}
-
+// quote writes a string as nft does. There is no escaping: see [ValidComment].
 func quote(s string) string { return `"` + s + `"` }

@@ -16,23 +16,31 @@ type Ruleset struct {
 	Generation uint32
 
 	tables map[TableRef]*tableObjects
+	// added counts the objects ever added: it tells their order.
+	added uint64
 }
 
 // tableObjects is a table with what is in it.
 type tableObjects struct {
+	place  uint64
 	table  *Table
 	chains map[string]*chainObjects
 	sets   map[string]*setObjects
 }
 
 type chainObjects struct {
+	place uint64
 	chain *Chain
 	rules []*Rule // in the order of evaluation
 }
 
 type setObjects struct {
+	place    uint64
 	set      *Set
 	elements map[Value]*Element
+	// places tells the order of the elements where it is kept: in interval
+	// sets, whose elements nft lists in the order in which they came.
+	places map[Value]uint64
 }
 
 // NewRuleset makes a ruleset of objects, containers before their contents.
@@ -51,6 +59,7 @@ func NewRuleset(objects ...Object) (*Ruleset, error) {
 // [ErrExist]. Rules are placed by rank.
 func (rs *Ruleset) Add(o Object) error {
 	id := o.ID()
+	rs.added++
 	if t, ok := o.(*Table); ok {
 		if rs.tables[t.Ref()] != nil {
 			return fmt.Errorf("nft: %s: %w", id, ErrExist)
@@ -58,7 +67,9 @@ func (rs *Ruleset) Add(o Object) error {
 		if rs.tables == nil {
 			rs.tables = map[TableRef]*tableObjects{}
 		}
-		rs.tables[t.Ref()] = &tableObjects{t, map[string]*chainObjects{}, map[string]*setObjects{}}
+		rs.tables[t.Ref()] = &tableObjects{
+			place: rs.added, table: t, chains: map[string]*chainObjects{}, sets: map[string]*setObjects{},
+		}
 		return nil
 	}
 	t := rs.tables[id.Table]
@@ -70,12 +81,16 @@ func (rs *Ruleset) Add(o Object) error {
 		if t.chains[o.Name] != nil {
 			return fmt.Errorf("nft: %s: %w", id, ErrExist)
 		}
-		t.chains[o.Name] = &chainObjects{chain: o}
+		t.chains[o.Name] = &chainObjects{place: rs.added, chain: o}
 	case *Set:
 		if t.sets[o.Name] != nil {
 			return fmt.Errorf("nft: %s: %w", id, ErrExist)
 		}
-		t.sets[o.Name] = &setObjects{set: o, elements: map[Value]*Element{}}
+		s := &setObjects{place: rs.added, set: o, elements: map[Value]*Element{}}
+		if o.Interval {
+			s.places = map[Value]uint64{}
+		}
+		t.sets[o.Name] = s
 	case *Rule:
 		c := t.chains[o.Chain.Name]
 		if c == nil {
@@ -94,6 +109,9 @@ func (rs *Ruleset) Add(o Object) error {
 			return fmt.Errorf("nft: %s: %w", id, ErrExist)
 		}
 		s.elements[o.Key] = o
+		if s.places != nil {
+			s.places[o.Key] = rs.added
+		}
 	}
 	return nil
 }
@@ -131,6 +149,7 @@ func (rs *Ruleset) Remove(id ID) {
 	case KindElement:
 		if s := t.sets[id.Name]; s != nil {
 			delete(s.elements, Value(id.Key))
+			delete(s.places, Value(id.Key))
 		}
 	}
 }
@@ -170,38 +189,41 @@ func (rs *Ruleset) Lookup(id ID) Object {
 	return nil
 }
 
-// Tables returns the tables, sorted by family and name.
+// Tables returns the tables in the order in which they were added; in a loaded
+// ruleset, this is the order in which they were made in the kernel.
 func (rs *Ruleset) Tables() []*Table {
 	var out []*Table
-	for _, t := range rs.tables {
+	for _, t := range inOrder(rs.tables, func(t *tableObjects) uint64 { return t.place }) {
 		out = append(out, t.table)
 	}
-	slices.SortFunc(out, func(a, b *Table) int {
-		return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Name, b.Name))
-	})
 	return out
 }
 
-// Chains returns a table's chains, sorted by name.
+// Chains returns a table's chains in the order in which they were added.
 func (rs *Ruleset) Chains(t TableRef) []*Chain {
 	var out []*Chain
 	if t := rs.tables[t]; t != nil {
-		for _, name := range slices.Sorted(maps.Keys(t.chains)) {
-			out = append(out, t.chains[name].chain)
+		for _, c := range inOrder(t.chains, func(c *chainObjects) uint64 { return c.place }) {
+			out = append(out, c.chain)
 		}
 	}
 	return out
 }
 
-// Sets returns a table's sets and maps, sorted by name.
+// Sets returns a table's sets and maps in the order in which they were added.
 func (rs *Ruleset) Sets(t TableRef) []*Set {
 	var out []*Set
 	if t := rs.tables[t]; t != nil {
-		for _, name := range slices.Sorted(maps.Keys(t.sets)) {
-			out = append(out, t.sets[name].set)
+		for _, s := range inOrder(t.sets, func(s *setObjects) uint64 { return s.place }) {
+			out = append(out, s.set)
 		}
 	}
 	return out
+}
+
+// inOrder returns the values of a map in the order of their places.
+func inOrder[K comparable, V any](m map[K]V, place func(V) uint64) []V {
+	return slices.SortedFunc(maps.Values(m), func(a, b V) int { return cmp.Compare(place(a), place(b)) })
 }
 
 // Rules returns a chain's rules in the order of evaluation.
@@ -212,18 +234,34 @@ func (rs *Ruleset) Rules(c ChainRef) []*Rule {
 	return nil
 }
 
-// Elements returns a set's elements, sorted by key.
+// Elements returns a set's elements, sorted by key; those of an interval set
+// in the order in which they were added.
 func (rs *Ruleset) Elements(s SetRef) []*Element {
 	t := rs.tables[s.Table]
 	if t == nil || t.sets[s.Name] == nil {
 		return nil
 	}
-	out := make([]*Element, 0, len(t.sets[s.Name].elements))
-	for _, e := range t.sets[s.Name].elements {
+	return t.sets[s.Name].sorted()
+}
+
+func (s *setObjects) sorted() []*Element {
+	out := make([]*Element, 0, len(s.elements))
+	for _, e := range s.elements {
 		out = append(out, e)
 	}
-	slices.SortFunc(out, func(a, b *Element) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(out, func(a, b *Element) int {
+		return cmp.Or(cmp.Compare(s.places[a.Key], s.places[b.Key]), cmp.Compare(a.Key, b.Key))
+	})
 	return out
+}
+
+// each yields the elements: in order where it matters, else in any, since
+// sorting many costs more than sending them.
+func (s *setObjects) each() iter.Seq[*Element] {
+	if s.places != nil {
+		return slices.Values(s.sorted())
+	}
+	return maps.Values(s.elements)
 }
 
 // Objects returns every object, containers before their contents, in a fixed

@@ -41,7 +41,7 @@ type between struct {
 }
 
 func (m between) String() string {
-	return m.f.name + " " + bang(m.invert) + formatValue(m.f.typ, m.lo) + "-" + formatValue(m.f.typ, m.hi)
+	return m.f.name + " " + bang(m.invert) + formatBounds(m.f.typ, m.lo, m.hi)
 }
 
 // prefix matches the addresses of a prefix, or all but those.
@@ -61,7 +61,11 @@ type hasBits struct {
 }
 
 func (m hasBits) String() string {
-	return m.f.name + " " + bang(m.invert) + formatValue(m.f.typ, MarkValue(m.bits).value())
+	op := ""
+	if m.invert {
+		op = "! " // none of the bits, where "!=" would be "not exactly these"
+	}
+	return m.f.name + " " + op + formatValue(m.f.typ, MarkValue(m.bits).value())
 }
 
 func bang(invert bool) string {
@@ -151,16 +155,7 @@ func DNAT(to netip.AddrPort) Statement {
 	return nat{typ: expr.NATTypeDestNAT, addr: to.Addr(), port: to.Port()}
 }
 
-func (s nat) String() string {
-	word := "dnat to "
-	if s.typ == expr.NATTypeSourceNAT {
-		word = "snat to "
-	}
-	if s.port == 0 {
-		return word + s.addr.String() + s.flags.words()
-	}
-	return word + netip.AddrPortFrom(s.addr, s.port).String() + s.flags.words()
-}
+func (s nat) String() string { return s.print(0) }
 
 // dnatMap takes the new destination from a map.
 type dnatMap struct {
@@ -176,22 +171,7 @@ func DNATMap(sel Selector, m Set) Statement {
 	return dnatMap{sel: sel, set: m.Name, key: m.Key, data: m.Data}
 }
 
-func (s dnatMap) String() string {
-	return "dnat " + mapFamilyWord(s.data) + "to " + s.sel.String() + " map @" + s.set
-}
-
-// mapFamilyWord is the "ip " or "ip6 " that nft writes where the translation
-// comes from a map with addresses and ports.
-func mapFamilyWord(data Type) string {
-	switch parts := data.parts(); {
-	case len(parts) < 2:
-		return ""
-	case parts[0] == TypeIPv6Addr:
-		return "ip6 "
-	default:
-		return "ip "
-	}
-}
+func (s dnatMap) String() string { return s.print(0) }
 
 // An Unknown is an expression that Load found and this package has no
 // statement for. It is kept as it is, counts as different from every other

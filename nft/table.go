@@ -14,6 +14,11 @@ const (
 	TablePersist
 )
 
+// String lists the flags as nft does: "dormant,owner".
+func (f TableFlags) String() string {
+	return bitNames(uint32(f), []bitName{{1, "dormant"}, {2, "owner"}, {4, "persist"}})
+}
+
 // A TableRef names a table: family and name together are unique.
 type TableRef struct {
 	Family Family

@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -364,6 +365,11 @@ func (u *Union) Ruleset() *Ruleset {
 		byKind[id.Kind] = append(byKind[id.Kind], m)
 	}
 	for _, k := range []Kind{KindTable, KindChain, KindSet} {
+		// A map has no order; a ruleset has.
+		slices.SortFunc(byKind[k], func(a, b *member) int {
+			x, y := a.object.ID(), b.object.ID()
+			return cmp.Or(cmp.Compare(x.Table.Family, y.Table.Family), cmp.Compare(x.Table.Name, y.Table.Name), cmp.Compare(x.Name, y.Name))
+		})
 		for _, m := range byKind[k] {
 			if err := rs.Add(m.object); err != nil {
 				panic(err) // a layout that adds a chain without its table is wrong

@@ -17,21 +17,18 @@ const (
 	SCTP   L4Proto = 132
 )
 
-// String returns nft's word for the protocol, or its number.
+// String returns nft's word for the protocol, or its number. nft takes the
+// words from /etc/protocols; these are Debian's.
 func (p L4Proto) String() string {
-	switch p {
-	case ICMP:
-		return "icmp"
-	case TCP:
-		return "tcp"
-	case UDP:
-		return "udp"
-	case ICMPv6:
-		return "ipv6-icmp"
-	case SCTP:
-		return "sctp"
+	if word := protocolWords[p]; word != "" {
+		return word
 	}
 	return fmt.Sprint(uint8(p))
+}
+
+var protocolWords = map[L4Proto]string{
+	ICMP: "icmp", 2: "igmp", 4: "ipencap", TCP: "tcp", UDP: "udp", 33: "dccp", 41: "ipv6", 47: "gre", 50: "esp", 51: "ah",
+	ICMPv6: "ipv6-icmp", 89: "ospf", 94: "ipip", 103: "pim", 108: "ipcomp", 112: "vrrp", 115: "l2tp", SCTP: "sctp", 136: "udplite",
 }
 
 // CTStateBits is a set of connection tracking states, for [CTState].
