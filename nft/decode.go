@@ -18,7 +18,6 @@ const (
 // [TableOwner].
 func decodeTable(family Family, b []byte) (*Table, error) {
 	t := &Table{Family: family}
-	var notes foreignNotes
 	r := attrReader{rest: b}
 	for r.next() {
 		switch r.typ {
@@ -29,13 +28,11 @@ func decodeTable(family Family, b []byte) (*Table, error) {
 		case nftaTableUserdata:
 			u := decodeUserdata(r.val, false)
 			t.Comment, t.Userdata = u.Comment, u.Userdata
-			notes.userdata(u)
 		}
 	}
 	if r.err != nil {
 		return nil, fmt.Errorf("table %s: %w", t.Ref(), r.err)
 	}
-	t.foreign = string(notes)
 	return t, nil
 }
 

@@ -20,9 +20,8 @@ type elementDump struct {
 	end bool
 }
 
-// decodeElements reads one message of a listing of a set.
-func decodeElements(s *Set, b []byte) ([]elementDump, error) {
-	var out []elementDump
+// decodeElements appends the elements in one message of a listing of a set.
+func decodeElements(s *Set, out []elementDump, b []byte) ([]elementDump, error) {
 	ref := s.Ref()
 	r := attrReader{rest: b}
 	for r.next() {

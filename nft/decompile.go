@@ -108,17 +108,17 @@ func (d *decompiler) emit(s Statement, fields ...field) {
 			l4 = f.l4
 		}
 	}
-	for n := len(d.out) - 1; n >= 0; n-- {
-		switch it := d.out[n]; {
+	for n := len(d.out); n > 0 && (net != 0 || l4 != 0); n-- {
+		switch it := d.out[n-1]; {
 		case it.net != 0 && it.net == net:
 			net = 0
 		case it.l4 != 0 && it.l4 == l4:
 			l4 = 0
 		default:
-			n = 0 // the loop ends
+			net, l4 = 0, 0 // something else stands between
 			continue
 		}
-		d.out = d.out[:n]
+		d.out = d.out[:n-1]
 	}
 	d.out = append(d.out, item{statement: s})
 }
