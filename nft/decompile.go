@@ -192,10 +192,17 @@ func (d *decompiler) field(e *expression) (field, int, bool) {
 		src = source{kind: fromMeta, key: e.number(unix.NFTA_META_KEY)}
 		dreg = e.number(unix.NFTA_META_DREG)
 	case "ct":
-		if e.has(unix.NFTA_CT_DIRECTION) || e.has(unix.NFTA_CT_SREG) {
+		src = source{kind: fromCT, key: e.number(unix.NFTA_CT_KEY)}
+		switch e.attrs[unix.NFTA_CT_DIRECTION] {
+		case "":
+		case "\x00": // IP_CT_DIR_ORIGINAL
+			src.kind = fromCTOriginal
+		default:
 			return field{}, 0, false
 		}
-		src = source{kind: fromCT, key: e.number(unix.NFTA_CT_KEY)}
+		if e.has(unix.NFTA_CT_SREG) {
+			return field{}, 0, false
+		}
 		dreg = e.number(unix.NFTA_CT_DREG)
 	case "fib":
 		if e.number(unix.NFTA_FIB_RESULT) != unix.NFT_FIB_RESULT_ADDRTYPE {

@@ -1,7 +1,5 @@
 package nft
 
-import "github.com/google/nftables/expr"
-
 // same reports whether two rules stand for the same: all but their handles and
 // what their counters have counted. A rule that cannot be compiled, such as one
 // with [Unknown] statements that was not loaded, is the same as no other.
@@ -31,11 +29,7 @@ func (r *Rule) canonical() (string, bool) {
 		return "", false
 	}
 	exprs := make([]expression, len(compiled))
-	for i, x := range compiled {
-		b, err := expr.Marshal(byte(r.Chain.Table.Family), x)
-		if err != nil {
-			return "", false
-		}
+	for i, b := range compiled {
 		exprs[i] = decodeExpression(b)
 	}
 	return canonical(exprs), true
