@@ -363,8 +363,7 @@ func (d *decompiler) compare(f field, e *expression) int {
 		if f.typ == TypeIFName {
 			v = wholeName(v)
 		}
-		// nft reads "ct state new" as a bit that is set, not as all bits.
-		if isBits := f.typ == TypeCTState || f.typ == TypeCTStatus; len(v) != f.typ.size() || isBits && op == expr.CmpOpEq {
+		if len(v) != f.typ.size() {
 			return 0
 		}
 		d.emit(compare{f: f, op: op, value: v}, f)
@@ -417,14 +416,14 @@ func (d *decompiler) masked(f field, e *expression) int {
 		c.attrs[unix.NFTA_CMP_SREG] != e.attrs[unix.NFTA_BITWISE_DREG] {
 		return 0
 	}
-	switch f.typ {
-	case TypeCTState, TypeCTStatus:
+	switch {
+	case f.typ.isBits():
 		if want != "\x00\x00\x00\x00" || mask == want {
 			return 0
 		}
 		d.emit(hasBits{f: f, bits: hostUint32(mask), invert: op == expr.CmpOpEq}, f)
 		return 3
-	case TypeIPv4Addr, TypeIPv6Addr:
+	case f.typ == TypeIPv4Addr || f.typ == TypeIPv6Addr:
 		bits := leadingOnes(mask)
 		a, _ := netip.AddrFromSlice([]byte(want))
 		p, err := a.Prefix(bits)

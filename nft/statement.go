@@ -27,8 +27,11 @@ type compare struct {
 
 func (m compare) String() string {
 	op := ""
-	if m.op == expr.CmpOpNeq {
+	switch {
+	case m.op == expr.CmpOpNeq:
 		op = "!= "
+	case m.f.typ.isBits(): // without it, nft means any of the bits
+		op = "== "
 	}
 	return m.f.name + " " + op + formatValue(m.f.typ, m.value)
 }
@@ -61,7 +64,11 @@ type hasBits struct {
 }
 
 func (m hasBits) String() string {
-	return m.f.name + " " + bang(m.invert) + formatValue(m.f.typ, MarkValue(m.bits).value())
+	op := ""
+	if m.invert {
+		op = "! " // with "!=", nft means all but exactly these bits
+	}
+	return m.f.name + " " + op + formatValue(m.f.typ, MarkValue(m.bits).value())
 }
 
 func bang(invert bool) string {
