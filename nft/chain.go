@@ -119,6 +119,10 @@ type Chain struct {
 	// 254 bytes.
 	Comment  string
 	Userdata string
+
+	// foreign holds properties that Load found in the kernel and that this
+	// type cannot express; such a chain equals no other.
+	foreign string
 }
 
 // Ref returns the chain's reference.

@@ -100,6 +100,9 @@ func (t Type) size() int {
 	return n
 }
 
+// isBits reports whether values of the type are sets of bits.
+func (t Type) isBits() bool { return t == TypeCTState || t == TypeCTStatus }
+
 // String returns the type as nft writes it: "ipv4_addr . inet_service".
 func (t Type) String() string {
 	var names []string

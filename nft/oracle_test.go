@@ -29,23 +29,6 @@ func nftTool(t *testing.T) string {
 	return path
 }
 
-// newNetNS makes a network namespace that lives as long as the test.
-func newNetNS(t testing.TB) *os.File {
-	t.Helper()
-	var ns *os.File
-	err := onThread(func() (err error) {
-		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
-			ns, err = os.Open("/proc/thread-self/ns/net")
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("make a network namespace: %v", err)
-	}
-	t.Cleanup(func() { _ = ns.Close() })
-	return ns
-}
-
 // onThread runs f on an OS thread that is given up afterwards.
 func onThread(f func() error) error {
 	done := make(chan error)
@@ -83,7 +66,7 @@ func list(t *testing.T, ns *os.File, args ...string) string {
 	return out
 }
 
-func commit(t testing.TB, ns *os.File, b Batch) {
+func commitIn(t testing.TB, ns *os.File, b Batch) {
 	t.Helper()
 	c, err := Dial(Config{NetNS: ns})
 	if err != nil {
@@ -122,7 +105,7 @@ func TestTextIsWhatNFTLists(t *testing.T) {
 	for o := range rs.Objects() {
 		b.Add(o)
 	}
-	commit(t, ns, b)
+	commitIn(t, ns, b)
 	sameText(t, "nft list ruleset", rs.String(), list(t, ns))
 	var stateless strings.Builder
 	if err := rs.Print(&stateless, PrintOptions{Stateless: true}); err != nil {
@@ -267,7 +250,7 @@ func TestNFTReadsInterfaceNames(t *testing.T) {
 	for o := range rs.Objects() {
 		b.Add(o)
 	}
-	commit(t, ns, b)
+	commitIn(t, ns, b)
 	sameText(t, "nft list ruleset", rs.String(), list(t, ns))
 	if _, err := runNFT(t, again, rs.String(), "-f", "-"); err != nil {
 		t.Fatal(err)

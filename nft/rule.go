@@ -22,6 +22,9 @@ type Rule struct {
 	// Handle is the kernel's number for the rule; zero in a rule that was not
 	// loaded. It does not count when rules are compared.
 	Handle uint64
+
+	// loaded is what Load found; nil in other rules.
+	loaded *loadedRule
 }
 
 // quote writes a string as nft does. There is no escaping: see [ValidComment].

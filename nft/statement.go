@@ -27,8 +27,11 @@ type compare struct {
 
 func (m compare) String() string {
 	op := ""
-	if m.op == expr.CmpOpNeq {
+	switch {
+	case m.op == expr.CmpOpNeq:
 		op = "!= "
+	case m.f.typ.isBits(): // without it, nft means any of the bits
+		op = "== "
 	}
 	return m.f.name + " " + op + formatValue(m.f.typ, m.value)
 }

@@ -1,0 +1,453 @@
+package nft
+
+import (
+	"net/netip"
+
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// A fieldIndex finds fields by where they are read from.
+type fieldIndex map[source][]field
+
+func newFieldIndex() fieldIndex {
+	idx := fieldIndex{}
+	for _, f := range knownFields() {
+		idx[f.src] = append(idx[f.src], f)
+	}
+	return idx
+}
+
+// A decompiler turns the kernel's expressions back into statements. It takes
+// what it recognises, longest first, and leaves the rest as [Unknown], one by
+// one.
+type decompiler struct {
+	fields fieldIndex
+	family Family
+	in     []expression
+	out    []item
+
+	// What the rule has established about the packet so far, as in compiler.
+	net Family
+	l4  L4Proto
+}
+
+// An item is what became of some expressions.
+type item struct {
+	statement Statement
+	// A match that fields behind it need has what it establishes here, and is
+	// dropped if it stands right before such a field: the compiler writes it
+	// again. A match of the network protocol has no statement of its own.
+	net     Family
+	l4      L4Proto
+	unknown []Statement
+}
+
+// decompile turns expressions into statements.
+func decompile(fields fieldIndex, family Family, exprs []expression) []Statement {
+	d := decompiler{fields: fields, family: family, in: exprs}
+	for len(d.in) > 0 {
+		n := d.step()
+		if n == 0 {
+			d.emit(d.in[0].unknown())
+			n = 1
+		}
+		d.in = d.in[n:]
+	}
+	var out []Statement
+	for _, it := range d.out {
+		if it.statement != nil {
+			out = append(out, it.statement)
+		} else {
+			out = append(out, it.unknown...)
+		}
+	}
+	return out
+}
+
+func (e *expression) unknown() Statement { return Unknown{Name: e.name, Data: e.raw} }
+
+// step emits what the next expressions stand for, and returns how many.
+func (d *decompiler) step() int {
+	e := &d.in[0]
+	if e.opaque {
+		return 0
+	}
+	switch e.name {
+	case "counter":
+		d.emit(counter{e.packets, e.bytes})
+		return 1
+	case "masq":
+		return d.masquerade()
+	case "immediate":
+		if v, ok := e.verdict(); ok {
+			d.emit(v)
+			return 1
+		}
+		return d.nat()
+	}
+	if n := d.dependency(); n > 0 {
+		return n
+	}
+	if n := d.lookup(); n > 0 {
+		return n
+	}
+	return d.match()
+}
+
+// emit adds a statement that reads the fields, and drops the matches before it
+// that these imply.
+func (d *decompiler) emit(s Statement, fields ...field) {
+	var net Family
+	var l4 L4Proto
+	for _, f := range fields {
+		if f.net != 0 && d.family != IPv4 && d.family != IPv6 {
+			net = f.net
+		}
+		if f.l4 != 0 {
+			l4 = f.l4
+		}
+	}
+	for n := len(d.out); n > 0 && (net != 0 || l4 != 0); n-- {
+		switch it := d.out[n-1]; {
+		case it.net != 0 && it.net == net:
+			net = 0
+		case it.l4 != 0 && it.l4 == l4:
+			l4 = 0
+		default:
+			net, l4 = 0, 0 // something else stands between
+			continue
+		}
+		d.out = d.out[:n-1]
+	}
+	d.out = append(d.out, item{statement: s})
+}
+
+// verdict is the verdict of an immediate expression.
+func (e *expression) verdict() (Verdict, bool) {
+	data := e.attrs[unix.NFTA_IMMEDIATE_DATA]
+	if !e.has(unix.NFTA_IMMEDIATE_DREG) || e.number(unix.NFTA_IMMEDIATE_DREG) != unix.NFT_REG_VERDICT ||
+		len(data) < 5 || data[0] != dataVerdict {
+		return Verdict{}, false
+	}
+	code := uint32(data[1])<<24 | uint32(data[2])<<16 | uint32(data[3])<<8 | uint32(data[4])
+	return verdictFromCode(code, data[5:])
+}
+
+// dependency reads a match that fields behind it may imply.
+func (d *decompiler) dependency() int {
+	if len(d.in) < 2 {
+		return 0
+	}
+	load, c := &d.in[0], &d.in[1]
+	if load.name != "meta" || c.name != "cmp" || c.opaque || load.has(unix.NFTA_META_SREG) ||
+		load.attrs[unix.NFTA_META_DREG] != c.attrs[unix.NFTA_CMP_SREG] ||
+		expr.CmpOp(c.number(unix.NFTA_CMP_OP)) != expr.CmpOpEq {
+		return 0
+	}
+	v, _ := c.value(unix.NFTA_CMP_DATA)
+	it := item{unknown: []Statement{load.unknown(), c.unknown()}}
+	switch key := expr.MetaKey(load.number(unix.NFTA_META_KEY)); {
+	case key == expr.MetaKeyL4PROTO && len(v) == 1 && v[0] != 0:
+		it.statement = compare{f: MetaL4Proto.field, op: expr.CmpOpEq, value: v}
+		// Only the first of equal matches is the one that the compiler writes.
+		if p := L4Proto(v[0]); p != d.l4 {
+			it.l4, d.l4 = p, p
+		}
+	case key == expr.MetaKeyNFPROTO && d.family == INet && (v == "\x02" || v == "\x0a"),
+		key == expr.MetaKeyPROTOCOL && d.ethernet() && (v == "\x08\x00" || v == "\x86\xdd"):
+		net := IPv4
+		if v == "\x0a" || v == "\x86\xdd" {
+			net = IPv6
+		}
+		if net != d.net {
+			it.net, d.net = net, net
+		}
+	default:
+		return 0
+	}
+	d.out = append(d.out, it)
+	return 2
+}
+
+// ethernet reports whether the network protocol is told by the EtherType.
+func (d *decompiler) ethernet() bool {
+	return d.family != INet && d.family != IPv4 && d.family != IPv6
+}
+
+// field returns the field that an expression loads whole, and the slot of the
+// register that it loads it into.
+func (d *decompiler) field(e *expression) (field, int, bool) {
+	if e.opaque {
+		return field{}, 0, false
+	}
+	var src source
+	size := -1
+	var dreg uint32
+	switch e.name {
+	case "meta":
+		if e.has(unix.NFTA_META_SREG) {
+			return field{}, 0, false
+		}
+		src = source{kind: fromMeta, key: e.number(unix.NFTA_META_KEY)}
+		dreg = e.number(unix.NFTA_META_DREG)
+	case "ct":
+		src = source{kind: fromCT, key: e.number(unix.NFTA_CT_KEY)}
+		switch e.attrs[unix.NFTA_CT_DIRECTION] {
+		case "":
+		case "\x00": // IP_CT_DIR_ORIGINAL
+			src.kind = fromCTOriginal
+		default:
+			return field{}, 0, false
+		}
+		if e.has(unix.NFTA_CT_SREG) {
+			return field{}, 0, false
+		}
+		dreg = e.number(unix.NFTA_CT_DREG)
+	case "fib":
+		if e.number(unix.NFTA_FIB_RESULT) != unix.NFT_FIB_RESULT_ADDRTYPE {
+			return field{}, 0, false
+		}
+		switch e.number(unix.NFTA_FIB_FLAGS) {
+		case unix.NFTA_FIB_F_DADDR:
+			src.kind = fromFibDaddr
+		case unix.NFTA_FIB_F_SADDR:
+			src.kind = fromFibSaddr
+		}
+		dreg = e.number(unix.NFTA_FIB_DREG)
+	case "payload":
+		if !e.isPayloadLoad() {
+			return field{}, 0, false
+		}
+		src, size = e.payloadSource(), int(e.number(unix.NFTA_PAYLOAD_LEN))
+		dreg = e.number(unix.NFTA_PAYLOAD_DREG)
+	}
+	f, ok := d.fieldAt(src)
+	slot, isReg := slotOf(dreg)
+	if !ok || !isReg || size >= 0 && size != f.typ.size() {
+		return field{}, 0, false
+	}
+	return f, slot, true
+}
+
+func (e *expression) isPayloadLoad() bool {
+	return e.name == "payload" && !e.opaque && !e.has(unix.NFTA_PAYLOAD_SREG) &&
+		!e.has(unix.NFTA_PAYLOAD_CSUM_TYPE) && !e.has(unix.NFTA_PAYLOAD_CSUM_OFFSET) &&
+		!e.has(nftaPayloadCsumFlags)
+}
+
+const nftaPayloadCsumFlags = 8
+
+func (e *expression) payloadSource() source {
+	return source{kind: fromPayload, key: e.number(unix.NFTA_PAYLOAD_BASE), offset: e.number(unix.NFTA_PAYLOAD_OFFSET)}
+}
+
+// fieldAt returns the field with a source that exists in the packets that the
+// rule has narrowed down to.
+func (d *decompiler) fieldAt(src source) (field, bool) {
+	net := d.family
+	if net != IPv4 && net != IPv6 {
+		net = d.net
+	}
+	var found field
+	ok := false
+	for _, f := range d.fields[src] {
+		if f.net != 0 && f.net != net || f.l4 != 0 && f.l4 != d.l4 {
+			continue
+		}
+		if !ok || f.l4 != 0 { // "tcp dport" rather than "th dport"
+			found, ok = f, true
+		}
+	}
+	return found, ok
+}
+
+// lookup reads fields in consecutive registers that are looked up in a set.
+func (d *decompiler) lookup() int {
+	var parts []field
+	base, next := 0, 0
+	for _, e := range d.in {
+		f, slot, ok := d.field(&e)
+		if !ok || len(parts) > 0 && slot != next || len(parts) == 5 {
+			break
+		}
+		if len(parts) == 0 {
+			base = slot
+		}
+		next = slot + pad4(f.typ.size())/4
+		parts = append(parts, f)
+	}
+	n := len(parts)
+	if n == 0 || n == len(d.in) {
+		return 0
+	}
+	e := &d.in[n]
+	slot, ok := slotOf(e.number(unix.NFTA_LOOKUP_SREG))
+	if e.name != "lookup" || e.opaque || !ok || slot != base || !e.has(unix.NFTA_LOOKUP_SET) {
+		return 0
+	}
+	var sel Selector = Concatenation{parts}
+	if n == 1 {
+		sel = parts[0]
+	}
+	set, flags := e.attrs[unix.NFTA_LOOKUP_SET], e.number(unix.NFTA_LOOKUP_FLAGS)
+	switch {
+	case !e.has(unix.NFTA_LOOKUP_DREG) && flags&^unix.NFT_LOOKUP_F_INV == 0:
+		d.emit(lookup{sel: sel, set: set, key: sel.Type(), invert: flags != 0}, parts...)
+		return n + 1
+	case flags != 0 || !e.has(unix.NFTA_LOOKUP_DREG):
+		return 0
+	case e.number(unix.NFTA_LOOKUP_DREG) == unix.NFT_REG_VERDICT:
+		d.emit(vmap{sel: sel, set: set, key: sel.Type(), data: TypeVerdict}, parts...)
+		return n + 1
+	case n+1 < len(d.in):
+		if data, ok := d.in[n+1].translatesTo(d.family, e.number(unix.NFTA_LOOKUP_DREG)); ok {
+			d.emit(dnatMap{sel: sel, set: set, key: sel.Type(), data: data}, parts...)
+			return n + 2
+		}
+	}
+	return 0
+}
+
+// match reads a field that is compared.
+func (d *decompiler) match() int {
+	if len(d.in) < 2 {
+		return 0
+	}
+	if d.in[1].name == "cmp" && d.in[0].isPayloadLoad() {
+		if n := d.payload(); n > 0 {
+			return n
+		}
+	}
+	f, slot, ok := d.field(&d.in[0])
+	e := &d.in[1]
+	if !ok || e.opaque || e.number(1) != reg(slot) { // each has its source register in attribute 1
+		return 0
+	}
+	switch e.name {
+	case "cmp":
+		return d.compare(f, e)
+	case "range":
+		lo, okLo := e.value(unix.NFTA_RANGE_FROM_DATA)
+		hi, okHi := e.value(unix.NFTA_RANGE_TO_DATA)
+		op, okOp := equality(e, unix.NFTA_RANGE_OP)
+		if !okLo || !okHi || !okOp || !isRange(f, lo, hi) {
+			return 0
+		}
+		d.emit(between{f: f, lo: lo, hi: hi, invert: op == expr.CmpOpNeq}, f)
+		return 2
+	case "bitwise":
+		return d.masked(f, e)
+	}
+	return 0
+}
+
+// equality reads an operator that is == or !=.
+func equality(e *expression, attr int) (expr.CmpOp, bool) {
+	op := expr.CmpOp(e.number(attr))
+	return op, e.has(attr) && (op == expr.CmpOpEq || op == expr.CmpOpNeq)
+}
+
+func isRange(f field, lo, hi Value) bool {
+	return len(lo) == f.typ.size() && len(hi) == len(lo) && lo <= hi && !datatypes[f.typ].host
+}
+
+// compare reads a comparison of a whole field: with one value, or with the two
+// ends of a range, which is how nft writes those that are not inverted.
+func (d *decompiler) compare(f field, e *expression) int {
+	v, ok := e.value(unix.NFTA_CMP_DATA)
+	if !ok {
+		return 0
+	}
+	if op, ok := equality(e, unix.NFTA_CMP_OP); ok {
+		if f.typ == TypeIFName {
+			v = wholeName(v)
+		}
+		if len(v) != f.typ.size() {
+			return 0
+		}
+		d.emit(compare{f: f, op: op, value: v}, f)
+		return 2
+	}
+	if expr.CmpOp(e.number(unix.NFTA_CMP_OP)) != expr.CmpOpGte || len(d.in) < 3 {
+		return 0
+	}
+	to := &d.in[2]
+	hi, ok := to.value(unix.NFTA_CMP_DATA)
+	if to.name != "cmp" || to.opaque || !ok || expr.CmpOp(to.number(unix.NFTA_CMP_OP)) != expr.CmpOpLte ||
+		to.attrs[unix.NFTA_CMP_SREG] != e.attrs[unix.NFTA_CMP_SREG] || !isRange(f, v, hi) {
+		return 0
+	}
+	d.emit(between{f: f, lo: v, hi: hi}, f)
+	return 3
+}
+
+// wholeName pads an interface name that ends within the comparison: iptables
+// compares no further. Without a NUL it would be a prefix of a name.
+func wholeName(v Value) Value {
+	for i := range len(v) {
+		if v[i] != 0 {
+			continue
+		}
+		var whole [16]byte
+		if len(v) > len(whole) || v[i:] != Value(whole[:len(v)-i]) {
+			return v
+		}
+		copy(whole[:], v)
+		return Value(whole[:])
+	}
+	return v
+}
+
+// masked reads a field of which some bits are compared.
+func (d *decompiler) masked(f field, e *expression) int {
+	if len(d.in) < 3 {
+		return 0
+	}
+	c := &d.in[2]
+	size := f.typ.size()
+	mask, okMask := e.value(unix.NFTA_BITWISE_MASK)
+	xor, okXor := e.value(unix.NFTA_BITWISE_XOR)
+	want, okWant := c.value(unix.NFTA_CMP_DATA)
+	op, okOp := equality(c, unix.NFTA_CMP_OP)
+	if c.name != "cmp" || c.opaque || !okMask || !okXor || !okWant || !okOp || e.has(nftaBitwiseOp) ||
+		int(e.number(unix.NFTA_BITWISE_LEN)) != size || len(mask) != size || len(want) != size ||
+		xor != Value(make([]byte, size)) ||
+		c.attrs[unix.NFTA_CMP_SREG] != e.attrs[unix.NFTA_BITWISE_DREG] {
+		return 0
+	}
+	switch {
+	case f.typ.isBits():
+		if want != "\x00\x00\x00\x00" || mask == want {
+			return 0
+		}
+		d.emit(hasBits{f: f, bits: hostUint32(mask), invert: op == expr.CmpOpEq}, f)
+		return 3
+	case f.typ == TypeIPv4Addr || f.typ == TypeIPv6Addr:
+		bits := leadingOnes(mask)
+		a, _ := netip.AddrFromSlice([]byte(want))
+		p, err := a.Prefix(bits)
+		if bits < 0 || err != nil || p.Addr() != a {
+			return 0
+		}
+		d.emit(prefix{f: f, prefix: p, invert: op == expr.CmpOpNeq}, f)
+		return 3
+	}
+	return 0
+}
+
+// leadingOnes is the length of the prefix that a mask stands for, or -1.
+func leadingOnes(mask Value) int {
+	n, ended := 0, false
+	for i := range 8 * len(mask) {
+		if mask[i/8]&(0x80>>(i%8)) == 0 {
+			ended = true
+			continue
+		}
+		if ended {
+			return -1
+		}
+		n++
+	}
+	return n
+}

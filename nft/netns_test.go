@@ -1,0 +1,34 @@
+package nft
+
+import (
+	"os"
+	"testing"
+
+	"github.com/seawall-net/seawall/internal/netlab"
+	"github.com/seawall-net/seawall/internal/netns"
+)
+
+// The tests run in a network namespace of their own, as root or not.
+func TestMain(m *testing.M) { netlab.Main(m) }
+
+// newNetNS makes a network namespace that lives as long as the test.
+func newNetNS(t testing.TB) *os.File {
+	t.Helper()
+	ns, err := netns.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ns.Close() })
+	return ns
+}
+
+// dialNew returns a connection to a fresh network namespace.
+func dialNew(t testing.TB) *Conn {
+	t.Helper()
+	c, err := Dial(Config{NetNS: newNetNS(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
