@@ -261,3 +261,34 @@ func changed(err error) error {
 	}
 	return nil
 }
+
+// LoadRules reads the rules of one chain, in the order of evaluation. It fails
+// with [ErrNotExist] if there is no such chain.
+func (c *Conn) LoadRules(ctx context.Context, chain ChainRef) ([]*Rule, error) {
+	var e encoder
+	e.str(unix.NFTA_RULE_TABLE, chain.Table.Name)
+	e.str(unix.NFTA_RULE_CHAIN, chain.Name)
+	for attempt := range loadAttempts {
+		if err := pause(ctx, attempt); err != nil {
+			return nil, fmt.Errorf("nft: load rules of %s: %w", chain, err)
+		}
+		dump, err := c.dump(ctx, unix.NFT_MSG_GETRULE, chain.Table.Family, e.b)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		var rules []*Rule
+		fields := newFieldIndex()
+		err = eachDumped(dump, err, func(d dumped) error {
+			r, err := decodeRule(fields, d.family, d.attrs)
+			if err == nil && r.Chain == chain {
+				rules = append(rules, r)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("nft: load rules of %s: %w", chain, err)
+		}
+		return rules, nil
+	}
+	return nil, fmt.Errorf("nft: load rules of %s: %w", chain, ErrGeneration)
+}

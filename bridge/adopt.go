@@ -1,0 +1,208 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seawall-net/seawall/nft"
+)
+
+// ErrForeignTable: a table of the layout's name is there, but holds no facts
+// that this version can read.
+var ErrForeignTable = errors.New("the table was made by something else, or by another version")
+
+// adopt takes over what is in the kernel, or starts anew where nothing is.
+func (fw *Firewall) adopt(ctx context.Context) error {
+	for losses := 0; ; losses++ {
+		have, err := fw.conn.Load(ctx, fw.layout.Tables()...)
+		if err != nil {
+			return fmt.Errorf("bridge: open: %w", err)
+		}
+		records, err := fw.records(have)
+		if err != nil {
+			return fmt.Errorf("bridge: open: %w", err)
+		}
+		fw.state, fw.union = newState(), nft.NewUnion()
+		fw.generation = have.Generation
+		host := &Host{AllowDirectRouting: fw.cfg.AllowDirectRouting}
+		host.record = host.encode(fw.layout.Name())
+		if len(records) > 0 {
+			recorded := records[0].host
+			recorded.record = recorded.encode(records[0].layout)
+			if err := fw.restore(&recorded, records[1:]); err != nil {
+				return fmt.Errorf("bridge: open: %w", err)
+			}
+			if drift := nft.Diff(have, fw.union.Ruleset()); drift.Len() > 0 {
+				return &DriftError{Repair: drift}
+			}
+			if recorded.record == host.record {
+				fw.union.SetHandles(have, nft.Result{})
+				return nil
+			}
+			fw.state, fw.union = newState(), nft.NewUnion()
+		}
+		if err := fw.restore(host, records[min(1, len(records)):]); err != nil {
+			return fmt.Errorf("bridge: open: %w", err)
+		}
+		batch := nft.Diff(have, fw.union.Ruleset())
+		start := time.Now()
+		result, err := fw.conn.Commit(ctx, batch)
+		if err == nil {
+			fw.union.SetHandles(have, result)
+			fw.generation = result.Generation
+			fw.trace(batch, result, time.Since(start))
+			return nil
+		}
+		if !errors.Is(err, nft.ErrGeneration) || losses == maxLosses {
+			return fmt.Errorf("bridge: open: %w", err)
+		}
+	}
+}
+
+// records collects the facts in the kernel: the host first, then the others in
+// the order in which they were made. There are none where the tables are
+// missing, or hold nothing but user chains.
+func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
+	type key struct {
+		kind  byte
+		order uint64
+	}
+	seen := map[key]bool{}
+	var out []record
+	foreign := ""
+	for o := range have.Objects() {
+		if data := userdata(o); data != "" {
+			r, err := decodeRecord(data)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w: %w", o.ID(), ErrForeignTable, err)
+			}
+			if k := (key{r.kind, r.order}); !seen[k] {
+				seen[k] = true
+				out = append(out, r)
+			}
+			continue
+		}
+		if !fw.remains(o) && foreign == "" {
+			foreign = o.ID().String()
+		}
+	}
+	rank := func(r record) int {
+		if r.kind == recordHost {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(out, func(a, b record) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.order, b.order))
+	})
+	switch {
+	case len(out) == 0 && foreign != "":
+		return nil, fmt.Errorf("%s: %w", foreign, ErrForeignTable)
+	case len(out) > 0 && (out[0].kind != recordHost || out[0].layout != fw.layout.Name()):
+		return nil, fmt.Errorf("layout %q: %w", out[0].layout, ErrForeignTable)
+	}
+	return out, nil
+}
+
+// remains tells whether an object is one that Teardown leaves when the user
+// has rules in DOCKER-USER.
+func (fw *Firewall) remains(o nft.Object) bool {
+	user := fw.layout.UserChain(o.ID().Table.Family)
+	switch o := o.(type) {
+	case *nft.Table:
+		return o.Ref() == user.Table
+	case *nft.Chain:
+		return o.Ref() == user
+	case *nft.Rule:
+		return o.Chain == user
+	}
+	return false
+}
+
+func userdata(o nft.Object) string {
+	switch o := o.(type) {
+	case *nft.Table:
+		return o.Userdata
+	case *nft.Chain:
+		return o.Userdata
+	case *nft.Set:
+		return o.Userdata
+	case *nft.Rule:
+		return o.Userdata
+	case *nft.Element:
+		return o.Userdata
+	}
+	return ""
+}
+
+// restore makes facts of records.
+func (fw *Firewall) restore(host *Host, records []record) error {
+	tx := &Tx{fw: fw, change: fw.union.Begin()}
+	tx.add(host)
+	networks, endpoints := map[uint64]*Network{}, map[uint64]*Endpoint{}
+	for _, r := range records {
+		if err := tx.restore(host, r, networks, endpoints); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.change.Batch(); err != nil {
+		return err
+	}
+	tx.change.Commit(nft.Result{})
+	return nil
+}
+
+func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoints map[uint64]*Endpoint) error {
+	switch r.kind {
+	case recordNetwork:
+		spec, err := r.network.normalize()
+		if err != nil {
+			return err
+		}
+		n := &Network{Host: host, Order: r.order, Spec: spec}
+		if err := tx.fw.state.checkNetwork(n); err != nil {
+			return err
+		}
+		n.record = n.encode()
+		networks[r.order] = n
+		tx.add(n)
+	case recordEndpoint:
+		n := networks[r.parent]
+		if n == nil {
+			return fmt.Errorf("endpoint %s: its network: %w", r.end.Name, errNotExist)
+		}
+		spec, err := r.end.normalize(n)
+		if err != nil {
+			return err
+		}
+		e := &Endpoint{Network: n, Order: r.order, Spec: spec}
+		if err := tx.fw.state.checkEndpoint(e); err != nil {
+			return err
+		}
+		e.record = e.encode()
+		endpoints[r.order] = e
+		tx.add(e)
+	case recordBinding:
+		e := endpoints[r.parent]
+		if e == nil {
+			return fmt.Errorf("binding %s: its endpoint: %w", r.binding, errNotExist)
+		}
+		b, err := EndpointTx{tx, e}.binding(r.binding)
+		if err == nil {
+			err = tx.fw.state.checkBinding(b)
+		}
+		if err != nil {
+			return err
+		}
+		b.Order = r.order
+		b.record = b.encode()
+		tx.add(b)
+	default:
+		return fmt.Errorf("a second host record: %w", ErrForeignTable)
+	}
+	return nil
+}

@@ -1,0 +1,37 @@
+package bridge
+
+import (
+	"os"
+	"time"
+)
+
+// Config says how a [Firewall] works. The zero value is Docker's defaults, in
+// the calling thread's network namespace.
+type Config struct {
+	// NetNS is an open file on the network namespace of the host. Nil is the
+	// namespace of the thread that calls Open. The firewall keeps a copy.
+	NetNS *os.File
+	// Layout decides how the ruleset looks. Nil is [Native].
+	Layout Layout
+	// AllowDirectRouting lets packets from outside reach published ports by
+	// the endpoints' own addresses, if they are routed here. DOCKER-USER then
+	// judges all such packets.
+	AllowDirectRouting bool
+	// RulesOnly leaves bridges, their addresses, and sysctls to the caller.
+	RulesOnly bool
+	// Trace, if not nil, is called after each transaction with what it was,
+	// by the goroutine that made it. It must not call the Firewall.
+	Trace func(Transaction)
+}
+
+// A Transaction tells what one commit did.
+type Transaction struct {
+	// Objects is how many objects were added or deleted.
+	Objects int
+	// Messages and Bytes are the size of what was sent to the kernel.
+	Messages, Bytes int
+	// Generation is the ruleset's generation after the transaction.
+	Generation uint32
+	// Duration is how long the kernel took, from sending to the answer.
+	Duration time.Duration
+}

@@ -1,0 +1,211 @@
+package bridge
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A Link says how an endpoint's container is connected to its network.
+type Link struct {
+	// NetNS is an open file on the container's network namespace.
+	NetNS *os.File
+	// IfName is the interface's name in the container. Empty is "eth0".
+	IfName string
+	// NoDefaultRoute leaves the container's default routes alone. Otherwise
+	// they lead to the network's gateways, in each family that has none yet.
+	NoDefaultRoute bool
+}
+
+// Connect gives an endpoint's container its interface: a veth pair between the
+// bridge and the container's namespace, with the endpoint's addresses and a
+// default route. The endpoint must have been attached: its rules are in force
+// before the link exists. A failure leaves nothing behind.
+func (fw *Firewall) Connect(ctx context.Context, network, endpoint string, link Link) error {
+	fw.mu.Lock()
+	defer fw.mu.Unlock()
+	e, err := fw.connectable(network, endpoint)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil && link.NetNS == nil {
+		err = &SpecError{"link of " + network + "/" + endpoint, "NetNS", "is missing"}
+	}
+	if link.IfName == "" {
+		link.IfName = "eth0"
+	}
+	if err == nil {
+		if err := checkIfName(link.IfName); err != nil {
+			return &SpecError{"link of " + network + "/" + endpoint, "IfName", err.Error()}
+		}
+		err = fw.links.connect(e, link)
+	}
+	if err != nil {
+		return fmt.Errorf("bridge: connect %s/%s: %w", network, endpoint, err)
+	}
+	return nil
+}
+
+// Disconnect removes an endpoint's interface. It does nothing if there is none.
+// Detaching the endpoint does it, too.
+func (fw *Firewall) Disconnect(ctx context.Context, network, endpoint string) error {
+	fw.mu.Lock()
+	defer fw.mu.Unlock()
+	e, err := fw.connectable(network, endpoint)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = fw.links.disconnect(e)
+	}
+	if err != nil {
+		return fmt.Errorf("bridge: disconnect %s/%s: %w", network, endpoint, err)
+	}
+	return nil
+}
+
+func (fw *Firewall) connectable(network, endpoint string) (*Endpoint, error) {
+	switch n := fw.state.networks[network]; {
+	case fw.closed:
+		return nil, ErrClosed
+	case fw.links == nil:
+		return nil, fmt.Errorf("the firewall keeps rules only")
+	case n == nil || n.endpoints[endpoint] == nil:
+		return nil, errNotExist
+	default:
+		return n.endpoints[endpoint].fact, nil
+	}
+}
+
+// vethName derives the name of an endpoint's interface on the host.
+func vethName(e *Endpoint) string {
+	sum := sha256.Sum256([]byte(e.String()))
+	return "veth" + hex.EncodeToString(sum[:])[:11]
+}
+
+func (l *links) disconnect(e *Endpoint) error { return l.removeLink(vethName(e)) }
+
+func (l *links) connect(e *Endpoint, link Link) error {
+	bridge, err := l.find(e.Network.Spec.Bridge)
+	if err != nil {
+		return err
+	}
+	if bridge == nil {
+		return fmt.Errorf("bridge %s: %w", e.Network.Spec.Bridge, errNotExist)
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU, attrs.MasterIndex = vethName(e), e.Network.Spec.MTU, bridge.Attrs().Index
+	veth := &netlink.Veth{
+		LinkAttrs: attrs, PeerName: link.IfName, PeerHardwareAddr: e.Spec.MAC,
+		PeerNamespace: netlink.NsFd(link.NetNS.Fd()),
+	}
+	if err := l.h.LinkAdd(veth); err != nil {
+		return fmt.Errorf("create %s and %s: %w", attrs.Name, link.IfName, err)
+	}
+	if err := l.configure(e, link); err != nil {
+		_ = l.h.LinkDel(veth)
+		return err
+	}
+	return nil
+}
+
+// configure sets both ends of a new veth pair up.
+func (l *links) configure(e *Endpoint, link Link) error {
+	host, err := l.find(vethName(e))
+	if err != nil {
+		return err
+	}
+	if err := l.h.LinkSetAlias(host, ownAlias); err != nil {
+		return err
+	}
+	// With br_netfilter, a container that reaches its own published port gets
+	// the packet back through the port that it came by.
+	if err := l.h.LinkSetHairpin(host, true); err != nil {
+		return fmt.Errorf("set hairpin mode: %w", err)
+	}
+	if err := inNamespace(link.NetNS, func() error { return configureContainer(e, link) }); err != nil {
+		return fmt.Errorf("in the container: %w", err)
+	}
+	return l.h.LinkSetUp(host)
+}
+
+// configureContainer runs inside the container's namespace.
+func configureContainer(e *Endpoint, link Link) error {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	eth, err := h.LinkByName(link.IfName)
+	if err != nil {
+		return err
+	}
+	if lo, err := h.LinkByName("lo"); err == nil {
+		if err := h.LinkSetUp(lo); err != nil {
+			return fmt.Errorf("set lo up: %w", err)
+		}
+	}
+	spec := e.Network.Spec
+	for _, f := range []struct {
+		addr    netip.Addr
+		gateway Gateway
+	}{{e.Spec.IPv4, spec.IPv4}, {e.Spec.IPv6, spec.IPv6}} {
+		if !f.addr.IsValid() {
+			continue
+		}
+		a := &netlink.Addr{IPNet: ipNet(f.addr, f.gateway.Subnet.Bits())}
+		if f.addr.Is6() {
+			a.Flags = unix.IFA_F_NODAD
+		}
+		if err := h.AddrAdd(eth, a); err != nil {
+			return fmt.Errorf("add address %s: %w", a.IPNet, err)
+		}
+	}
+	if err := h.LinkSetUp(eth); err != nil {
+		return fmt.Errorf("set %s up: %w", link.IfName, err)
+	}
+	if link.NoDefaultRoute {
+		return nil
+	}
+	for _, g := range []struct {
+		addr netip.Addr
+		via  Gateway
+		fam  int
+	}{{e.Spec.IPv4, spec.IPv4, unix.AF_INET}, {e.Spec.IPv6, spec.IPv6, unix.AF_INET6}} {
+		if g.addr.IsValid() {
+			if err := defaultRoute(h, eth, g.via.Address, g.fam); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// defaultRoute adds a default route, unless the family has one.
+func defaultRoute(h *netlink.Handle, eth netlink.Link, via netip.Addr, family int) error {
+	routes, err := h.RouteListFiltered(family, &netlink.Route{Dst: nil}, netlink.RT_FILTER_DST)
+	if err != nil {
+		return fmt.Errorf("list routes: %w", err)
+	}
+	if len(routes) > 0 {
+		return nil
+	}
+	route := &netlink.Route{LinkIndex: eth.Attrs().Index, Gw: via.AsSlice(), Dst: ipNet(unspecified(via), 0)}
+	if err := h.RouteAdd(route); err != nil {
+		return fmt.Errorf("add default route via %s: %w", via, err)
+	}
+	return nil
+}
+
+func unspecified(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}

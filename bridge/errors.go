@@ -1,0 +1,36 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/seawall-net/seawall/nft"
+)
+
+var (
+	errExist    = fs.ErrExist
+	errNotExist = fs.ErrNotExist
+)
+
+// ErrClosed: the Firewall was closed, or torn down.
+var ErrClosed = errors.New("bridge: the firewall is closed")
+
+// A DriftError says that objects of ours in the kernel are not what they should
+// be: somebody else has changed them. Nothing was applied.
+type DriftError struct {
+	// Repair is the batch that would bring the kernel back.
+	Repair nft.Batch
+}
+
+// Error tells what differs.
+func (e *DriftError) Error() string {
+	lines := strings.Split(strings.TrimSpace(e.Repair.String()), "\n")
+	more := ""
+	if n := len(lines); n > 3 {
+		lines, more = lines[:3], fmt.Sprintf(" and %d more", n-3)
+	}
+	return fmt.Sprintf("bridge: the ruleset in the kernel was changed by others: call Heal to bring it back (%s%s)",
+		strings.Join(lines, "; "), more)
+}

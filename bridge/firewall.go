@@ -1,0 +1,133 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/seawall-net/seawall/internal/netns"
+	"github.com/seawall-net/seawall/nft"
+)
+
+// A Firewall keeps the rules of a host's networks in the kernel. Its methods
+// may be called by any number of goroutines: updates take turns.
+type Firewall struct {
+	cfg    Config
+	layout Layout
+	ns     *os.File
+	conn   *nft.Conn
+	links  *links
+
+	mu    sync.Mutex
+	state *state
+	union *nft.Union
+	// generation is the ruleset's when our objects were last known to be as
+	// they should be.
+	generation uint32
+	closed     bool
+	// view is the snapshot of the present state, once somebody asked for it.
+	view *View
+}
+
+// Open starts the firewall of a host. If the host has one already, its networks,
+// endpoints and bindings are taken over without writing anything; otherwise
+// the tables are made, with no networks.
+//
+// It fails with fs.ErrPermission without CAP_NET_ADMIN, with
+// errors.ErrUnsupported where the kernel lacks nf_tables, with a [*DriftError]
+// if the tables that are there were changed by others, and with
+// [ErrForeignTable] if they were made by something else.
+func Open(ctx context.Context, cfg Config) (*Firewall, error) {
+	fw := &Firewall{cfg: cfg, layout: cfg.Layout, state: newState(), union: nft.NewUnion()}
+	if fw.layout == nil {
+		fw.layout = Native()
+	}
+	if err := fw.open(ctx); err != nil {
+		return nil, errors.Join(err, fw.release())
+	}
+	return fw, nil
+}
+
+func (fw *Firewall) open(ctx context.Context) (err error) {
+	if fw.ns, err = namespace(fw.cfg.NetNS); err != nil {
+		return err
+	}
+	if fw.conn, err = nft.Dial(nft.Config{NetNS: fw.ns}); err != nil {
+		return fmt.Errorf("bridge: open: %w", err)
+	}
+	if !fw.cfg.RulesOnly {
+		if fw.links, err = openLinks(fw.ns); err != nil {
+			return fmt.Errorf("bridge: open: %w", err)
+		}
+	}
+	return fw.adopt(ctx)
+}
+
+// namespace returns a file of our own on a network namespace.
+func namespace(f *os.File) (*os.File, error) {
+	if f == nil {
+		ns, err := netns.Current()
+		if err != nil {
+			return nil, fmt.Errorf("bridge: open network namespace: %w", err)
+		}
+		return ns, nil
+	}
+	ns, err := netns.Dup(f)
+	if err != nil {
+		return nil, fmt.Errorf("bridge: open network namespace: %w", err)
+	}
+	return ns, nil
+}
+
+// Close ends the work on the firewall. The rules stay in force; the next Open
+// takes them over.
+func (fw *Firewall) Close() error {
+	fw.mu.Lock()
+	defer fw.mu.Unlock()
+	if fw.closed {
+		return nil
+	}
+	return fw.release()
+}
+
+func (fw *Firewall) release() error {
+	fw.closed = true
+	var errs []error
+	if fw.links != nil {
+		fw.links.close()
+	}
+	if fw.conn != nil {
+		errs = append(errs, fw.conn.Close())
+	}
+	if fw.ns != nil {
+		errs = append(errs, fw.ns.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// View returns the facts that hold now: an immutable snapshot. It is taken when
+// it is first asked for after an update, in time that grows with the number of
+// facts.
+func (fw *Firewall) View() *View {
+	fw.mu.Lock()
+	defer fw.mu.Unlock()
+	if fw.view == nil {
+		fw.view = fw.state.view()
+	}
+	return fw.view
+}
+
+// Ruleset reads the firewall's tables from the kernel, DOCKER-USER included.
+func (fw *Firewall) Ruleset(ctx context.Context) (*nft.Ruleset, error) {
+	return fw.conn.Load(ctx, fw.layout.Tables()...)
+}
+
+// Desired returns what the kernel should hold: the layout's objects for all
+// facts.
+func (fw *Firewall) Desired() *nft.Ruleset {
+	fw.mu.Lock()
+	defer fw.mu.Unlock()
+	return fw.union.Ruleset()
+}

@@ -1,0 +1,165 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// ownAlias marks the links that this package made, so that it deletes no others.
+const ownAlias = "seawall"
+
+// links makes bridges and their addresses in one network namespace.
+type links struct {
+	ns *os.File
+	h  *netlink.Handle
+}
+
+func openLinks(ns *os.File) (*links, error) {
+	var h *netlink.Handle
+	err := inNamespace(ns, func() (err error) {
+		h, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open route socket: %w", err)
+	}
+	return &links{ns, h}, nil
+}
+
+func (l *links) close() { l.h.Close() }
+
+// find returns the link with a name, or nil.
+func (l *links) find(name string) (netlink.Link, error) {
+	link, err := l.h.LinkByName(name)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up %s: %w", name, err)
+	}
+	return link, nil
+}
+
+// start brings a network's bridge up, with its addresses. What is there
+// already and right is left as it is.
+func (l *links) start(n *Network) error {
+	if err := l.startBridge(n); err != nil {
+		return fmt.Errorf("bridge: network %s: %w", n, err)
+	}
+	return nil
+}
+
+func (l *links) startBridge(n *Network) error {
+	name := n.Spec.Bridge
+	link, err := l.find(name)
+	if err != nil {
+		return err
+	}
+	if link == nil {
+		if link, err = l.create(n); err != nil {
+			return err
+		}
+	} else if link.Type() != "bridge" {
+		return fmt.Errorf("%s is there and is a %s, not a bridge", name, link.Type())
+	}
+	if err := l.bridgeSysctls(n); err != nil {
+		return err
+	}
+	for _, g := range []Gateway{n.Spec.IPv4, n.Spec.IPv6} {
+		if !g.exists() {
+			continue
+		}
+		addr := &netlink.Addr{IPNet: ipNet(g.Address, g.Subnet.Bits())}
+		if g.Address.Is6() {
+			addr.Flags = unix.IFA_F_NODAD
+		}
+		if err := l.h.AddrReplace(link, addr); err != nil {
+			return fmt.Errorf("add address %s to %s: %w", addr.IPNet, name, err)
+		}
+	}
+	if err := l.h.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set %s up: %w", name, err)
+	}
+	if n.Spec.IPv6.exists() {
+		return l.loopbackRoute(link)
+	}
+	return nil
+}
+
+func (l *links) create(n *Network) (netlink.Link, error) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU = n.Spec.Bridge, n.Spec.MTU
+	// A fixed address: otherwise the bridge takes the lowest of its ports' and
+	// changes it as they come and go.
+	attrs.HardwareAddr = macFor(n.Spec.IPv4.Address, n.Spec.IPv6.Address)
+	if err := l.h.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
+		return nil, fmt.Errorf("create bridge %s: %w", attrs.Name, err)
+	}
+	link, err := l.find(attrs.Name)
+	if err == nil && link == nil {
+		err = errNotExist
+	}
+	if err == nil {
+		err = l.h.LinkSetAlias(link, ownAlias)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create bridge %s: %w", attrs.Name, err)
+	}
+	return link, nil
+}
+
+// loopbackRoute lets replies to ::1 come in by the bridge, for publications on
+// [::1]: without it they are addressed to an interface that is not theirs.
+func (l *links) loopbackRoute(link netlink.Link) error {
+	route := &netlink.Route{
+		LinkIndex: link.Attrs().Index,
+		Dst:       ipNet(netip.IPv6Loopback(), 128),
+		Table:     unix.RT_TABLE_LOCAL,
+		Type:      unix.RTN_LOCAL,
+		Scope:     netlink.SCOPE_HOST,
+		Protocol:  unix.RTPROT_STATIC,
+	}
+	if err := l.h.RouteAppend(route); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("route ::1 to %s: %w", link.Attrs().Name, err)
+	}
+	return nil
+}
+
+// stop takes a network's bridge out of use, if it is ours.
+func (l *links) stop(n *Network) error {
+	link, err := l.find(n.Spec.Bridge)
+	if err == nil && link != nil && link.Attrs().Alias == ownAlias {
+		err = l.h.LinkSetDown(link)
+	}
+	if err != nil {
+		return fmt.Errorf("bridge: network %s: %w", n, err)
+	}
+	return nil
+}
+
+// remove deletes a network's bridge, if it is ours.
+func (l *links) remove(n *Network) error {
+	return l.removeLink(n.Spec.Bridge)
+}
+
+// removeLink deletes a link that is ours, if it is there.
+func (l *links) removeLink(name string) error {
+	link, err := l.find(name)
+	if err == nil && link != nil && link.Attrs().Alias == ownAlias {
+		err = l.h.LinkDel(link)
+	}
+	if err != nil {
+		return fmt.Errorf("bridge: delete %s: %w", name, err)
+	}
+	return nil
+}
+
+func ipNet(a netip.Addr, bits int) *net.IPNet {
+	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(bits, a.BitLen())}
+}

@@ -1,0 +1,231 @@
+package bridge
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/seawall-net/seawall/portmap"
+)
+
+// Facts are kept in the kernel as records: a letter for the kind, then fields
+// without names. Numbers are varints; strings and addresses have their length
+// in front. A record names its parent by its order.
+
+// recordVersion is raised when records of before can no longer be read.
+const recordVersion = 1
+
+const (
+	recordHost     = 'H'
+	recordNetwork  = 'N'
+	recordEndpoint = 'E'
+	recordBinding  = 'B'
+)
+
+type recordWriter struct{ b []byte }
+
+func (w *recordWriter) uint(v uint64)  { w.b = binary.AppendUvarint(w.b, v) }
+func (w *recordWriter) str(s string)   { w.uint(uint64(len(s))); w.b = append(w.b, s...) }
+func (w *recordWriter) port(p uint16)  { w.b = binary.BigEndian.AppendUint16(w.b, p) }
+func (w *recordWriter) String() string { return string(w.b) }
+
+func (w *recordWriter) addr(a netip.Addr) {
+	switch {
+	case !a.IsValid():
+		w.b = append(w.b, 0)
+	case a.Is4():
+		v4 := a.As4()
+		w.b = append(append(w.b, 4), v4[:]...)
+	default:
+		v6 := a.As16()
+		w.b = append(append(w.b, 16), v6[:]...)
+	}
+}
+
+func (w *recordWriter) gateway(g Gateway) {
+	w.addr(g.Subnet.Addr())
+	if g.exists() {
+		w.uint(uint64(g.Subnet.Bits()))
+		w.addr(g.Address)
+	}
+}
+
+func (w *recordWriter) ports(p portmap.Ports) {
+	w.port(p.First)
+	w.port(p.Last)
+}
+
+func (h *Host) encode(layout string) string {
+	w := recordWriter{[]byte{recordHost, recordVersion}}
+	w.str(layout)
+	flags := uint64(0)
+	if h.AllowDirectRouting {
+		flags |= 1
+	}
+	w.uint(flags)
+	return w.String()
+}
+
+func (n *Network) encode() string {
+	w := recordWriter{[]byte{recordNetwork}}
+	w.uint(n.Order)
+	w.str(n.Spec.Name)
+	w.str(n.Spec.Bridge)
+	w.gateway(n.Spec.IPv4)
+	w.gateway(n.Spec.IPv6)
+	w.uint(uint64(n.Spec.MTU))
+	return w.String()
+}
+
+func (e *Endpoint) encode() string {
+	w := recordWriter{[]byte{recordEndpoint}}
+	w.uint(e.Order)
+	w.uint(e.Network.Order)
+	w.str(e.Spec.Name)
+	w.addr(e.Spec.IPv4)
+	w.addr(e.Spec.IPv6)
+	w.str(string(e.Spec.MAC))
+	return w.String()
+}
+
+func (b *Binding) encode() string {
+	var buf [64]byte
+	w := recordWriter{append(buf[:0], recordBinding)}
+	w.uint(b.Order)
+	w.uint(b.Endpoint.Order)
+	w.addr(b.Port.HostAddr)
+	w.uint(uint64(b.Port.Proto))
+	w.ports(b.Port.Host)
+	w.ports(b.Port.Container)
+	return w.String()
+}
+
+// A record is one fact as it was read back, before it is known whether its
+// parent is there too.
+type record struct {
+	kind   byte
+	order  uint64
+	parent uint64
+
+	layout  string
+	host    Host
+	network NetworkSpec
+	end     EndpointSpec
+	binding portmap.Binding
+}
+
+var errRecord = errors.New("not a record of this version")
+
+// decodeRecord reads a record. It refuses what it does not understand.
+func decodeRecord(s string) (record, error) {
+	r := recordReader{b: []byte(s)}
+	rec := record{kind: r.byte()}
+	switch rec.kind {
+	case recordHost:
+		if v := r.byte(); v != recordVersion {
+			return record{}, fmt.Errorf("version %d: %w %d", v, errRecord, recordVersion)
+		}
+		rec.layout = r.str()
+		flags := r.uint()
+		rec.host.AllowDirectRouting = flags&1 != 0
+		if flags > 1 {
+			r.bad = true
+		}
+	case recordNetwork:
+		rec.order = r.uint()
+		rec.network.Name = r.str()
+		rec.network.Bridge = r.str()
+		rec.network.IPv4 = r.gateway()
+		rec.network.IPv6 = r.gateway()
+		rec.network.MTU = int(r.uint() & 0xfffff)
+	case recordEndpoint:
+		rec.order, rec.parent = r.uint(), r.uint()
+		rec.end.Name = r.str()
+		rec.end.IPv4, rec.end.IPv6 = r.addr(), r.addr()
+		rec.end.MAC = net.HardwareAddr(r.str())
+	case recordBinding:
+		rec.order, rec.parent = r.uint(), r.uint()
+		rec.binding.HostAddr = r.addr()
+		rec.binding.Proto = portmap.Proto(r.uint() & 0xff)
+		rec.binding.Host, rec.binding.Container = r.ports(), r.ports()
+	default:
+		return record{}, fmt.Errorf("kind %q: %w", rec.kind, errRecord)
+	}
+	if r.bad || len(r.b) > 0 {
+		return record{}, fmt.Errorf("kind %q: %w", rec.kind, errRecord)
+	}
+	return rec, nil
+}
+
+// A recordReader reads fields; the first malformed one makes it bad.
+type recordReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *recordReader) take(n int) []byte {
+	if r.bad || n < 0 || n > len(r.b) {
+		r.bad = true
+		return nil
+	}
+	v := r.b[:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *recordReader) byte() byte {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *recordReader) uint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.bad = true
+		return 0
+	}
+	r.take(n)
+	return v
+}
+
+func (r *recordReader) str() string { return string(r.take(int(min(r.uint(), 1<<16)))) }
+
+func (r *recordReader) port() uint16 {
+	if b := r.take(2); b != nil {
+		return binary.BigEndian.Uint16(b)
+	}
+	return 0
+}
+
+func (r *recordReader) ports() portmap.Ports {
+	return portmap.Ports{First: r.port(), Last: r.port()}
+}
+
+func (r *recordReader) addr() netip.Addr {
+	n := int(r.byte())
+	if n == 0 {
+		return netip.Addr{}
+	}
+	a, ok := netip.AddrFromSlice(r.take(n))
+	if !ok {
+		r.bad = true
+	}
+	return a
+}
+
+func (r *recordReader) gateway() Gateway {
+	a := r.addr()
+	if !a.IsValid() {
+		return Gateway{}
+	}
+	bits := r.uint()
+	g := Gateway{Subnet: netip.PrefixFrom(a, int(min(bits, 255))), Address: r.addr()}
+	if !g.Subnet.IsValid() {
+		r.bad = true
+	}
+	return g
+}

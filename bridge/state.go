@@ -1,0 +1,154 @@
+package bridge
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/seawall-net/seawall/nft"
+	"github.com/seawall-net/seawall/portmap"
+)
+
+// state is the facts that hold, with the indexes to check new ones against.
+// Facts come and go by apply, which undoes itself: nothing else changes it.
+type state struct {
+	host *Host
+	// order is the highest order of any fact that ever was.
+	order    uint64
+	networks map[string]*networkState
+	bridges  map[string]*Network
+	ports    portmap.Index[*Endpoint]
+	// bindings counts the bindings.
+	bindings int
+}
+
+type networkState struct {
+	fact      *Network
+	endpoints map[string]*endpointState
+	addrs     map[netip.Addr]*Endpoint
+}
+
+type endpointState struct {
+	fact     *Endpoint
+	bindings map[portmap.Binding]*Binding
+}
+
+func newState() *state {
+	return &state{networks: map[string]*networkState{}, bridges: map[string]*Network{}}
+}
+
+func (s *state) endpoint(e *Endpoint) *endpointState {
+	return s.networks[e.Network.Spec.Name].endpoints[e.Spec.Name]
+}
+
+func (h *Host) apply(s *state, add bool) {
+	if add {
+		s.host = h
+	} else {
+		s.host = nil
+	}
+}
+
+func (n *Network) apply(s *state, add bool) {
+	if add {
+		s.order = max(s.order, n.Order)
+		s.networks[n.Spec.Name] = &networkState{n, map[string]*endpointState{}, map[netip.Addr]*Endpoint{}}
+		s.bridges[n.Spec.Bridge] = n
+		return
+	}
+	delete(s.networks, n.Spec.Name)
+	delete(s.bridges, n.Spec.Bridge)
+}
+
+func (e *Endpoint) apply(s *state, add bool) {
+	n := s.networks[e.Network.Spec.Name]
+	if add {
+		s.order = max(s.order, e.Order)
+		n.endpoints[e.Spec.Name] = &endpointState{fact: e}
+	} else {
+		delete(n.endpoints, e.Spec.Name)
+	}
+	for _, a := range []netip.Addr{e.Spec.IPv4, e.Spec.IPv6} {
+		switch {
+		case !a.IsValid():
+		case add:
+			n.addrs[a] = e
+		default:
+			delete(n.addrs, a)
+		}
+	}
+}
+
+func (b *Binding) apply(s *state, add bool) {
+	e := s.endpoint(b.Endpoint)
+	if add {
+		s.order = max(s.order, b.Order)
+		if e.bindings == nil {
+			e.bindings = map[portmap.Binding]*Binding{}
+		}
+		e.bindings[b.Port] = b
+		s.bindings++
+	} else {
+		delete(e.bindings, b.Port)
+		s.bindings--
+	}
+	for _, c := range b.claims {
+		if !add {
+			s.ports.Remove(c)
+		} else if err := s.ports.Add(c, b.Endpoint); err != nil {
+			panic(err) // checkBinding has asked before
+		}
+	}
+}
+
+// checkNetwork refuses a network that clashes with another.
+func (s *state) checkNetwork(n *Network) error {
+	object := "network " + n.Spec.Name
+	if s.networks[n.Spec.Name] != nil {
+		return fmt.Errorf("bridge: create %s: %w", object, errExist)
+	}
+	if other := s.bridges[n.Spec.Bridge]; other != nil {
+		return &SpecError{object, "Bridge", fmt.Sprintf("%s is the bridge of network %s", n.Spec.Bridge, other)}
+	}
+	for _, other := range s.networks {
+		for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
+			a, b := n.Gateway(f).Subnet, other.fact.Gateway(f).Subnet
+			if a.IsValid() && b.IsValid() && a.Overlaps(b) {
+				field := "IPv4.Subnet"
+				if f == nft.IPv6 {
+					field = "IPv6.Subnet"
+				}
+				return &SpecError{object, field, fmt.Sprintf("%s overlaps %s of network %s", a, b, other.fact)}
+			}
+		}
+	}
+	return nil
+}
+
+// checkEndpoint refuses an endpoint that clashes with another of its network.
+func (s *state) checkEndpoint(e *Endpoint) error {
+	n := s.networks[e.Network.Spec.Name]
+	if n.endpoints[e.Spec.Name] != nil {
+		return fmt.Errorf("bridge: attach %s: %w", e, errExist)
+	}
+	for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
+		a := e.Addr(f)
+		if other := n.addrs[a]; a.IsValid() && other != nil {
+			field := "IPv4"
+			if f == nft.IPv6 {
+				field = "IPv6"
+			}
+			return &SpecError{"endpoint " + e.String(), field, fmt.Sprintf("%s is the address of %s", a, other)}
+		}
+	}
+	return nil
+}
+
+// checkBinding refuses a binding that clashes with another.
+func (s *state) checkBinding(b *Binding) error {
+	for _, c := range b.claims {
+		if other, owner, taken := s.ports.Conflict(c); taken {
+			return &portmap.ConflictError[*Endpoint]{Claim: c, Other: other, Owner: owner}
+		}
+	}
+	return nil
+}

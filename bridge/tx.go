@@ -1,0 +1,227 @@
+package bridge
+
+import (
+	"fmt"
+
+	"github.com/seawall-net/seawall/nft"
+	"github.com/seawall-net/seawall/portmap"
+)
+
+// A Tx collects the changes of one [Firewall.Update]. It is valid only during
+// the call of the function that it is handed to, and only on its goroutine.
+// The first error sticks: later calls do nothing, and Update returns it.
+type Tx struct {
+	fw     *Firewall
+	change *nft.Change
+	log    []applied
+	user   []userOp
+	err    error
+}
+
+// applied is a fact that came or went, to be undone if the commit fails.
+type applied struct {
+	fact Fact
+	add  bool
+}
+
+// Err returns the first error, or nil.
+func (tx *Tx) Err() error { return tx.err }
+
+func (tx *Tx) fail(err error) {
+	if tx.err == nil {
+		tx.err = err
+	}
+}
+
+// add makes a fact true. It has been checked.
+func (tx *Tx) add(f Fact) {
+	f.apply(tx.fw.state, true)
+	tx.log = append(tx.log, applied{f, true})
+	tx.fw.layout.Compile(f, tx.change.Add)
+}
+
+func (tx *Tx) remove(f Fact) {
+	f.apply(tx.fw.state, false)
+	tx.log = append(tx.log, applied{f, false})
+	tx.fw.layout.Compile(f, tx.change.Remove)
+}
+
+// rollback leaves facts and union as they were before the Tx.
+func (tx *Tx) rollback() {
+	tx.change.Rollback()
+	for i := len(tx.log) - 1; i >= 0; i-- {
+		tx.log[i].fact.apply(tx.fw.state, !tx.log[i].add)
+	}
+}
+
+// nextOrder numbers a new fact. Numbers of a failed Tx are not used again.
+func (tx *Tx) nextOrder() uint64 {
+	tx.fw.state.order++
+	return tx.fw.state.order
+}
+
+// A NetworkTx changes one network within a Tx.
+type NetworkTx struct {
+	tx   *Tx
+	fact *Network // nil after an error
+}
+
+// CreateNetwork creates a network. It fails with a [*SpecError] if the
+// specification is wrong or clashes with another network, and with fs.ErrExist
+// if there is a network of that name.
+func (tx *Tx) CreateNetwork(spec NetworkSpec) NetworkTx {
+	if tx.err != nil {
+		return NetworkTx{tx: tx}
+	}
+	spec, err := spec.normalize()
+	if err != nil {
+		tx.fail(err)
+		return NetworkTx{tx: tx}
+	}
+	n := &Network{Host: tx.fw.state.host, Order: tx.nextOrder(), Spec: spec}
+	if err := tx.fw.state.checkNetwork(n); err != nil {
+		tx.fail(err)
+		return NetworkTx{tx: tx}
+	}
+	n.record = n.encode()
+	tx.add(n)
+	return NetworkTx{tx, n}
+}
+
+// Network returns the network with a name. It fails with fs.ErrNotExist.
+func (tx *Tx) Network(name string) NetworkTx {
+	if tx.err != nil {
+		return NetworkTx{tx: tx}
+	}
+	n := tx.fw.state.networks[name]
+	if n == nil {
+		tx.fail(fmt.Errorf("bridge: network %s: %w", name, errNotExist))
+		return NetworkTx{tx: tx}
+	}
+	return NetworkTx{tx, n.fact}
+}
+
+// RemoveNetwork removes a network with all its endpoints and their ports. It
+// fails with fs.ErrNotExist.
+func (tx *Tx) RemoveNetwork(name string) {
+	n := tx.Network(name)
+	if tx.err != nil {
+		return
+	}
+	for e := range tx.fw.state.networks[name].endpoints {
+		n.Detach(e)
+	}
+	tx.remove(n.fact)
+}
+
+// An EndpointTx changes one endpoint within a Tx.
+type EndpointTx struct {
+	tx   *Tx
+	fact *Endpoint // nil after an error
+}
+
+// Attach gives the network an endpoint. It fails with a [*SpecError] if the
+// specification is wrong or an address is taken, and with fs.ErrExist if the
+// network has an endpoint of that name.
+func (n NetworkTx) Attach(spec EndpointSpec) EndpointTx {
+	tx := n.tx
+	if tx.err != nil {
+		return EndpointTx{tx: tx}
+	}
+	spec, err := spec.normalize(n.fact)
+	if err != nil {
+		tx.fail(err)
+		return EndpointTx{tx: tx}
+	}
+	e := &Endpoint{Network: n.fact, Order: tx.nextOrder(), Spec: spec}
+	if err := tx.fw.state.checkEndpoint(e); err != nil {
+		tx.fail(err)
+		return EndpointTx{tx: tx}
+	}
+	e.record = e.encode()
+	tx.add(e)
+	return EndpointTx{tx, e}
+}
+
+// Endpoint returns the network's endpoint with a name. It fails with
+// fs.ErrNotExist.
+func (n NetworkTx) Endpoint(name string) EndpointTx {
+	tx := n.tx
+	if tx.err != nil {
+		return EndpointTx{tx: tx}
+	}
+	e := tx.fw.state.networks[n.fact.Spec.Name].endpoints[name]
+	if e == nil {
+		tx.fail(fmt.Errorf("bridge: endpoint %s/%s: %w", n.fact, name, errNotExist))
+		return EndpointTx{tx: tx}
+	}
+	return EndpointTx{tx, e.fact}
+}
+
+// Detach removes an endpoint and its published ports. It fails with
+// fs.ErrNotExist.
+func (n NetworkTx) Detach(name string) {
+	e := n.Endpoint(name)
+	if n.tx.err != nil {
+		return
+	}
+	for _, b := range n.tx.fw.state.endpoint(e.fact).bindings {
+		n.tx.remove(b)
+	}
+	n.tx.remove(e.fact)
+}
+
+// Publish publishes ports of the endpoint on the host. It fails with a
+// [*portmap.SpecError] if a binding is wrong, and with fs.ErrExist, naming the
+// endpoint that has it, if a port is taken.
+func (e EndpointTx) Publish(ports ...portmap.Binding) {
+	tx := e.tx
+	for _, p := range ports {
+		if tx.err != nil {
+			return
+		}
+		b, err := e.binding(p)
+		if err == nil {
+			err = tx.fw.state.checkBinding(b)
+		}
+		if err != nil {
+			tx.fail(fmt.Errorf("bridge: publish %s: %w", e.fact, err))
+			return
+		}
+		b.record = b.encode()
+		tx.add(b)
+	}
+}
+
+// Unpublish ends the publication of ports, each as it was handed to Publish. It
+// fails with fs.ErrNotExist.
+func (e EndpointTx) Unpublish(ports ...portmap.Binding) {
+	tx := e.tx
+	for _, p := range ports {
+		if tx.err != nil {
+			return
+		}
+		b := tx.fw.state.endpoint(e.fact).bindings[p]
+		if b == nil {
+			tx.fail(fmt.Errorf("bridge: unpublish %s %s: %w", e.fact, p, errNotExist))
+			return
+		}
+		tx.remove(b)
+	}
+}
+
+// binding makes the fact that publishes a port.
+func (e EndpointTx) binding(p portmap.Binding) (*Binding, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if p.Dynamic() {
+		return nil, fmt.Errorf("%s: no host port is given: choosing one is up to the caller", p)
+	}
+	b := &Binding{Endpoint: e.fact, Order: e.tx.nextOrder(), Port: p}
+	b.claims = p.Claims(e.fact.Spec.IPv4.IsValid(), e.fact.Spec.IPv6.IsValid())
+	if len(b.claims) == 0 {
+		return nil, fmt.Errorf("%s: the endpoint has no address of the family of %s", p, p.HostAddr)
+	}
+	return b, nil
+}
