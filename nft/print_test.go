@@ -69,7 +69,7 @@ func TestPriorityWord(t *testing.T) {
 func TestWhatCannotBeExpressedIsVisible(t *testing.T) {
 	table := TableRef{IPv4, "t"}
 	s := &Set{Table: table, Name: "s", Key: TypeIPv4Addr, foreign: "\x01"}
-	c := &Chain{Table: table, Name: "c"}
+	c := &Chain{Table: table, Name: "c", foreign: "devices"}
 	rs, err := NewRuleset(&Table{Family: IPv4, Name: "t"}, s, c,
 		&Element{Set: s.Ref(), Key: "\x01\x02\x03\x04", foreign: "\x01"},
 		&Element{Set: s.Ref(), Key: "short"},
@@ -85,6 +85,7 @@ func TestWhatCannotBeExpressedIsVisible(t *testing.T) {
 	}
 
 	chain c {
+		<unknown attributes>
 		<unknown expression limit> accept
 	}
 }
