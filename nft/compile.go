@@ -201,8 +201,9 @@ func (m prefix) compile(c *compiler) {
 	}
 	addr, bits := m.prefix.Addr().AsSlice(), m.prefix.Bits()
 	c.depend(m.f)
-	if bits%8 == 0 && bits > 0 {
-		// Whole bytes need no mask: this is also how nft writes them.
+	if bits%8 == 0 && bits > 0 && m.f.src.kind == fromPayload {
+		// Whole bytes of the packet need no mask: this is also how nft writes
+		// them.
 		c.load(m.f, 0, bits/8)
 		c.add(&expr.Cmp{Op: op, Register: reg(0), Data: addr[:bits/8]})
 		return

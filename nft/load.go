@@ -220,6 +220,10 @@ func (l *loader) elementsOf(s *setObjects) error {
 	s.elements = make(map[Value]*Element, len(entries))
 	for _, d := range entries {
 		s.elements[d.element.Key] = d.element
+		if s.places != nil {
+			l.rs.added++
+			s.places[d.element.Key] = l.rs.added
+		}
 	}
 	// A hash table that the kernel resizes meanwhile, which it does some time
 	// after a commit, is listed with some elements twice and others not at all.

@@ -24,8 +24,9 @@ var ErrOverrun = errors.New("changes of the ruleset were missed")
 // network namespace. A ruleset loaded after Listen plus the transactions with a
 // newer generation is the present ruleset.
 //
-// One thing the kernel tells nobody: that a table with [TableOwner] disappears
-// together with its owner's socket.
+// One thing the kernel tells nobody: a table with [TableOwner] that disappears
+// together with its owner's socket is not announced, and the generation stays
+// the same (Linux 6.18).
 type Monitor struct {
 	socket *netlink.Conn
 	raw    syscall.RawConn

@@ -114,6 +114,24 @@ func TestTextIsWhatNFTLists(t *testing.T) {
 	sameText(t, "nft --stateless list ruleset", stateless.String(), list(t, ns, "--stateless"))
 }
 
+func TestLoadedTextIsWhatWasCommitted(t *testing.T) {
+	rs := everything(t)
+	c := dial(t, newNetNS(t))
+	var b Batch
+	for o := range rs.Objects() {
+		b.Add(o)
+	}
+	mustCommit(t, c, b)
+	have, err := c.Load(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameText(t, "the loaded ruleset", have.String(), rs.String())
+	if d := Diff(have, rs); d.Len() != 0 {
+		t.Errorf("the difference to what was committed is\n%s", d)
+	}
+}
+
 func TestNFTReadsTheTextBack(t *testing.T) {
 	if nftTool(t) == "" {
 		return

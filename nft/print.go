@@ -85,6 +85,9 @@ func (p *printer) chain(c *Chain, rules []*Rule) {
 	if c.Hook != NoHook {
 		p.line("\t\t", c.declaration())
 	}
+	if c.foreign != "" {
+		p.line("\t\t", foreignMark)
+	}
 	for _, r := range rules {
 		p.line("\t\t", r.print(p.o))
 	}

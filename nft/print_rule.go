@@ -109,7 +109,7 @@ func (p *rulePrinter) netField(f field) {
 	switch {
 	case f.src.kind == fromPayload && p.redundantNet >= 0:
 		p.drop(p.redundantNet)
-	case f.src.kind == fromPayload || known:
+	case f.src.kind == fromPayload || known || p.family == 0:
 	case p.family == INet:
 		p.add("meta nfproto " + map[Family]string{IPv4: "ipv4", IPv6: "ipv6"}[f.net])
 		p.redundantNet = len(p.words) - 1

@@ -69,7 +69,7 @@ func TestPriorityWord(t *testing.T) {
 func TestWhatCannotBeExpressedIsVisible(t *testing.T) {
 	table := TableRef{IPv4, "t"}
 	s := &Set{Table: table, Name: "s", Key: TypeIPv4Addr, foreign: "\x01"}
-	c := &Chain{Table: table, Name: "c"}
+	c := &Chain{Table: table, Name: "c", foreign: "devices"}
 	rs, err := NewRuleset(&Table{Family: IPv4, Name: "t"}, s, c,
 		&Element{Set: s.Ref(), Key: "\x01\x02\x03\x04", foreign: "\x01"},
 		&Element{Set: s.Ref(), Key: "short"},
@@ -85,6 +85,7 @@ func TestWhatCannotBeExpressedIsVisible(t *testing.T) {
 	}
 
 	chain c {
+		<unknown attributes>
 		<unknown expression limit> accept
 	}
 }
@@ -149,4 +150,25 @@ delete map ip seawall published-any
 delete chain ip seawall forward
 destroy table ip6 seawall
 `)
+}
+
+// FuzzFormatRange writes what the kernel might hold: whatever it is, something
+// is written, and nft would not take what does not fit the type.
+func FuzzFormatRange(f *testing.F) {
+	concat := TypeOf(TypeIPv4Addr, TypeInetProto, TypeInetService)
+	f.Add(uint32(TypeIPv4Addr), "\x0a\x00\x00\x00", "\x0a\xff\xff\xff")
+	f.Add(uint32(concat), "\x0a\x00\x00\x00\x06\x00\x00\x00\x00\x50\x00\x00", "")
+	f.Add(uint32(TypeIFName), "br-web\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "x")
+	f.Add(uint32(TypeVerdict), "", "")
+	f.Add(uint32(63), "\x01", "\x02")
+	f.Fuzz(func(t *testing.T, typ uint32, key, end string) {
+		got := formatRange(Type(typ), Value(key), Value(end))
+		if got == "" {
+			t.Error("nothing was written")
+		}
+		if (!Type(typ).known() || len(key) != Type(typ).size()) && !strings.HasPrefix(got, "0x") {
+			t.Errorf("%q does not fit %s and is written as %s", key, Type(typ), got)
+		}
+		_ = guessType(Value(key)).String()
+	})
 }
