@@ -91,10 +91,13 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 		}
 	}
 	rank := func(r record) int {
-		if r.kind == recordHost {
+		switch r.kind {
+		case recordHost:
 			return 0
+		case recordForward:
+			return 1
 		}
-		return 1
+		return 2
 	}
 	slices.SortFunc(out, func(a, b record) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.order, b.order))
@@ -158,6 +161,10 @@ func (fw *Firewall) restore(host *Host, records []record) error {
 
 func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoints map[uint64]*Endpoint) error {
 	switch r.kind {
+	case recordForward:
+		f := &Forwarding{Family: r.family}
+		f.record = f.encode()
+		tx.add(f)
 	case recordNetwork:
 		spec, err := r.network.normalize()
 		if err != nil {

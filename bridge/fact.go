@@ -8,7 +8,8 @@ import (
 )
 
 // A Fact is something that the firewall has to make true: a [*Host], a
-// [*Network], an [*Endpoint] or a [*Binding]. Facts are immutable.
+// [*Forwarding], a [*Network], an [*Endpoint] or a [*Binding]. Facts are
+// immutable.
 type Fact interface {
 	// Record is the fact in the form that is kept in the kernel, to be read
 	// back by the next process. A layout stores it as the userdata of one of

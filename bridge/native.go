@@ -51,6 +51,10 @@ func (l native) Compile(f Fact, add func(nft.Object)) {
 		switch f := f.(type) {
 		case *Host:
 			l[i].host(f, add)
+		case *Forwarding:
+			if f.Family == l[i].family {
+				l[i].filter.DropOthers(f.record, add)
+			}
 		case *Network:
 			l[i].network(f, add)
 		case *Endpoint:

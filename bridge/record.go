@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/seawall-net/seawall/nft"
 	"github.com/seawall-net/seawall/portmap"
 )
 
@@ -19,6 +20,7 @@ const recordVersion = 1
 
 const (
 	recordHost     = 'H'
+	recordForward  = 'F'
 	recordNetwork  = 'N'
 	recordEndpoint = 'E'
 	recordBinding  = 'B'
@@ -68,6 +70,10 @@ func (h *Host) encode(layout string) string {
 	return w.String()
 }
 
+func (f *Forwarding) encode() string {
+	return string([]byte{recordForward, byte(f.Family)})
+}
+
 func (n *Network) encode() string {
 	w := recordWriter{[]byte{recordNetwork}}
 	w.uint(n.Order)
@@ -111,6 +117,7 @@ type record struct {
 
 	layout  string
 	host    Host
+	family  nft.Family
 	network NetworkSpec
 	end     EndpointSpec
 	binding portmap.Binding
@@ -131,6 +138,13 @@ func decodeRecord(s string) (record, error) {
 		flags := r.uint()
 		rec.host.AllowDirectRouting = flags&1 != 0
 		if flags > 1 {
+			r.bad = true
+		}
+	case recordForward:
+		// The order tells the families apart: there is one such fact in each.
+		rec.family = nft.Family(r.byte())
+		rec.order = uint64(rec.family)
+		if rec.family != nft.IPv4 && rec.family != nft.IPv6 {
 			r.bad = true
 		}
 	case recordNetwork:

@@ -31,11 +31,24 @@ func (fw *Firewall) stopLinks(tx *Tx) ([]*Network, error) {
 	return stopped, nil
 }
 
+// stopForwarding switches off what was switched on.
+func (fw *Firewall) stopForwarding(on []*Forwarding) error {
+	var errs []error
+	for _, f := range on {
+		errs = append(errs, fw.links.forward(f.Family, false))
+	}
+	return errors.Join(errs...)
+}
+
 // settleLinks makes the bridges of new networks, and then deletes those of
 // removed ones. If it fails, the new ones are gone and the removed ones back.
 func (fw *Firewall) settleLinks(tx *Tx) error {
 	var gone, made []*Network
+	var forward []*Forwarding
 	for _, a := range tx.log {
+		if f, ok := a.fact.(*Forwarding); ok && a.add {
+			forward = append(forward, f)
+		}
 		n, ok := a.fact.(*Network)
 		switch {
 		case !ok:
@@ -45,8 +58,14 @@ func (fw *Firewall) settleLinks(tx *Tx) error {
 			made = append(made, n)
 		}
 	}
+	for i, f := range forward {
+		if err := fw.links.forward(f.Family, true); err != nil {
+			return errors.Join(err, fw.stopForwarding(forward[:i]))
+		}
+	}
 	for i, n := range made {
 		if err := fw.links.start(n); err != nil {
+			err = errors.Join(err, fw.stopForwarding(forward))
 			for _, n := range made[:i+1] {
 				err = errors.Join(err, fw.links.remove(n))
 			}

@@ -17,6 +17,8 @@ type state struct {
 	networks map[string]*networkState
 	bridges  map[string]*Network
 	ports    portmap.Index[*Endpoint]
+	// forwarding holds the families in which we have switched it on.
+	forwarding map[nft.Family]*Forwarding
 	// bindings counts the bindings.
 	bindings int
 }
@@ -33,7 +35,11 @@ type endpointState struct {
 }
 
 func newState() *state {
-	return &state{networks: map[string]*networkState{}, bridges: map[string]*Network{}}
+	return &state{
+		networks:   map[string]*networkState{},
+		bridges:    map[string]*Network{},
+		forwarding: map[nft.Family]*Forwarding{},
+	}
 }
 
 func (s *state) endpoint(e *Endpoint) *endpointState {

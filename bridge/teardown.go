@@ -23,6 +23,11 @@ func (fw *Firewall) Teardown(ctx context.Context) error {
 				return err
 			}
 		}
+		for f := range fw.state.forwarding {
+			if err := fw.links.forward(f, false); err != nil {
+				return err
+			}
+		}
 	}
 	if err := fw.teardownRules(ctx); err != nil {
 		return err

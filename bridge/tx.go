@@ -84,6 +84,7 @@ func (tx *Tx) CreateNetwork(spec NetworkSpec) NetworkTx {
 		return NetworkTx{tx: tx}
 	}
 	n.record = n.encode()
+	tx.needForwarding(n)
 	tx.add(n)
 	return NetworkTx{tx, n}
 }

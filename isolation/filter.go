@@ -74,6 +74,14 @@ func (f *Filter) Base(userdata string, add func(nft.Object)) {
 	f.rule(add, f.forward, "to", nft.OIFName.VMap(f.to))
 }
 
+// DropOthers adds what drops packets that belong to no network.
+func (f *Filter) DropOthers(userdata string, add func(nft.Object)) {
+	add(&nft.Rule{
+		Chain: f.forward.Ref(), Key: "others", Rank: 1, Userdata: userdata,
+		Statements: []nft.Statement{nft.Counter(), nft.Drop()},
+	})
+}
+
 func loopback(f nft.Family) netip.Prefix {
 	if f == nft.IPv6 {
 		return netip.PrefixFrom(netip.IPv6Loopback(), 128)

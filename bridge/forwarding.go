@@ -1,0 +1,84 @@
+package bridge
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/seawall-net/seawall/internal/netns"
+	"github.com/seawall-net/seawall/nft"
+)
+
+// A Forwarding is the fact that the firewall itself has switched on forwarding
+// in one family, because the first network of that family needed it. A host
+// that was no router does not become one for others: what belongs to no network
+// is dropped, as in Docker.
+type Forwarding struct {
+	// Family is nft.IPv4 or nft.IPv6.
+	Family nft.Family
+
+	record string
+}
+
+// Record returns the fact as it is kept in the kernel.
+func (f *Forwarding) Record() string { return f.record }
+
+func (f *Forwarding) apply(s *state, add bool) {
+	if add {
+		s.forwarding[f.Family] = f
+	} else {
+		delete(s.forwarding, f.Family)
+	}
+}
+
+func forwardingSysctl(f nft.Family) string {
+	if f == nft.IPv6 {
+		return "net/ipv6/conf/all/forwarding"
+	}
+	return "net/ipv4/ip_forward"
+}
+
+// forwarding tells whether the host forwards packets of a family. A host
+// without the family does not need to.
+func (l *links) forwarding(f nft.Family) (on bool, err error) {
+	err = netns.Do(l.ns, func() error {
+		v, err := sysctl(forwardingSysctl(f))
+		on = v != "0"
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return on, err
+}
+
+// forward switches forwarding on or off.
+func (l *links) forward(f nft.Family, on bool) error {
+	value := "0"
+	if on {
+		value = "1"
+	}
+	return netns.Do(l.ns, func() error { return setSysctl(forwardingSysctl(f), value) })
+}
+
+// needForwarding adds the fact that forwarding has to be switched on for a
+// network, where it is off.
+func (tx *Tx) needForwarding(n *Network) {
+	if tx.fw.links == nil {
+		return
+	}
+	for _, family := range []nft.Family{nft.IPv4, nft.IPv6} {
+		if !n.Gateway(family).exists() || tx.fw.state.forwarding[family] != nil {
+			continue
+		}
+		on, err := tx.fw.links.forwarding(family)
+		if err != nil {
+			tx.fail(err)
+			return
+		}
+		if !on {
+			f := &Forwarding{Family: family}
+			f.record = f.encode()
+			tx.add(f)
+		}
+	}
+}
