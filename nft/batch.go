@@ -293,6 +293,16 @@ func (o *op) message() (uint8, uint16) {
 	return uint8(id.Table.Family), typ
 }
 
+// MarshalBinary returns the batch as the netlink messages that Commit would
+// send, numbered from 1. Only the last operation asks for an acknowledgement.
+func (b Batch) MarshalBinary() ([]byte, error) {
+	w, err := b.marshal(1)
+	if err != nil {
+		return nil, err
+	}
+	return w.b, nil
+}
+
 // describe makes an ObjectError of what went wrong with an op.
 func (b *Batch) describe(o *op, element int, err error) *ObjectError {
 	e := &ObjectError{Op: o.verb.String(), Err: err}
