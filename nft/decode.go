@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,13 +37,22 @@ func decodeTable(family Family, b []byte) (*Table, error) {
 	return t, nil
 }
 
-// userdata notes what an object that is not a rule has no place for.
-func (n *foreignNotes) userdata(u udata) {
+// userdata notes what an object that is not a rule has no place for, except
+// the types that nft keeps to list the object nicely.
+func (n *foreignNotes) userdata(u udata, presentation ...byte) {
 	if u.Key != "" || u.Rank != 0 {
 		n.add("key %q rank %d", u.Key, u.Rank)
 	}
-	if u.Other != "" {
-		n.add("userdata %x", u.Other)
+	other := u.Other
+	for len(other) >= 2 && len(other) >= 2+int(other[1]) {
+		tlv := other[:2+int(other[1])]
+		if !slices.Contains(presentation, tlv[0]) {
+			n.add("userdata %x", tlv)
+		}
+		other = other[len(tlv):]
+	}
+	if other != "" {
+		n.add("userdata %x", other)
 	}
 }
 

@@ -10,7 +10,12 @@ import (
 const (
 	nftaSetElemExpressions = 11
 	nftSetElemCatchall     = 0x2
+
+	udataElementFlags = 1 // nft's: how it lists an open interval
 )
+
+// catchAll is how the element for all other keys is noted.
+const catchAll = "catch-all"
 
 // An elementDump is one entry of a listing of a set.
 type elementDump struct {
@@ -48,12 +53,11 @@ func decodeElement(s *Set, ref SetRef, b []byte) (elementDump, error) {
 	el := &Element{Set: ref}
 	d := elementDump{element: el}
 	var notes foreignNotes
-	hasKey := false
 	r := attrReader{rest: b}
 	for r.next() {
 		switch r.typ {
 		case unix.NFTA_SET_ELEM_KEY:
-			el.Key, hasKey = r.value(), true
+			el.Key = r.value()
 		case nftaSetElemKeyEnd:
 			el.End = r.value()
 		case unix.NFTA_SET_ELEM_DATA:
@@ -62,7 +66,7 @@ func decodeElement(s *Set, ref SetRef, b []byte) (elementDump, error) {
 			flags := r.u32()
 			d.end = flags&unix.NFT_SET_ELEM_INTERVAL_END != 0
 			if flags &^= unix.NFT_SET_ELEM_INTERVAL_END; flags == nftSetElemCatchall {
-				notes.add("catch-all")
+				notes.add(catchAll)
 			} else if flags != 0 {
 				notes.add("flags 0x%x", flags)
 			}
@@ -73,7 +77,7 @@ func decodeElement(s *Set, ref SetRef, b []byte) (elementDump, error) {
 		case unix.NFTA_SET_ELEM_USERDATA:
 			u := decodeUserdata(r.val, false)
 			el.Comment, el.Userdata = u.Comment, u.Userdata
-			notes.userdata(u)
+			notes.userdata(u, udataElementFlags)
 		case unix.NFTA_SET_ELEM_EXPR:
 			el.decodeCounter(s, decodeExpression(r.val), &notes)
 		case nftaSetElemExpressions:
@@ -95,7 +99,7 @@ func decodeElement(s *Set, ref SetRef, b []byte) (elementDump, error) {
 	if el.End == el.Key {
 		el.End = ""
 	}
-	if !hasKey && notes == "" {
+	if el.Key == "" && notes == "" {
 		notes.add("no key")
 	}
 	el.foreign = string(notes)

@@ -15,6 +15,14 @@ const (
 	nftaSetCount       = 20
 )
 
+// What else nft keeps with a set, as in libnftnl/udata.h.
+const (
+	udataSetMerge        = 2
+	udataSetKeyTypeof    = 3
+	udataSetDataTypeof   = 4
+	udataSetDataInterval = 6 // shows in the data's length too
+)
+
 // A setDump is what a listing says about a set.
 type setDump struct {
 	flags           uint32
@@ -62,7 +70,7 @@ func decodeSet(family Family, b []byte) (*Set, error) {
 		case unix.NFTA_SET_USERDATA:
 			u := decodeUserdata(r.val, true)
 			s.Comment, s.Userdata = u.Comment, u.Userdata
-			notes.userdata(u)
+			notes.userdata(u, udataSetMerge, udataSetKeyTypeof, udataSetDataTypeof, udataSetDataInterval)
 		case nftaSetExpr:
 			d.expressions = append(d.expressions, decodeExpression(r.val))
 		case nftaSetExpressions:
@@ -107,6 +115,7 @@ func (s *Set) decodeDesc(b []byte, d *setDump) error {
 func (s *Set) describe(d setDump, notes *foreignNotes) {
 	parts := s.Key.parts()
 	s.Interval = d.flags&unix.NFT_SET_INTERVAL != 0
+	s.anonymous = d.flags&unix.NFT_SET_ANONYMOUS != 0
 	expected := uint32(unix.NFT_SET_INTERVAL | unix.NFT_SET_MAP)
 	if s.Interval && len(parts) > 1 {
 		expected |= nftSetConcat

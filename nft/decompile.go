@@ -7,17 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A fieldIndex finds fields by where they are read from.
-type fieldIndex map[source][]field
-
-func newFieldIndex() fieldIndex {
-	idx := fieldIndex{}
-	for _, f := range knownFields() {
-		idx[f.src] = append(idx[f.src], f)
-	}
-	return idx
-}
-
 // A decompiler turns the kernel's expressions back into statements. It takes
 // what it recognises, longest first, and leaves the rest as [Unknown], one by
 // one.
@@ -175,93 +164,6 @@ func (d *decompiler) ethernet() bool {
 	return d.family != INet && d.family != IPv4 && d.family != IPv6
 }
 
-// field returns the field that an expression loads whole, and the slot of the
-// register that it loads it into.
-func (d *decompiler) field(e *expression) (field, int, bool) {
-	if e.opaque {
-		return field{}, 0, false
-	}
-	var src source
-	size := -1
-	var dreg uint32
-	switch e.name {
-	case "meta":
-		if e.has(unix.NFTA_META_SREG) {
-			return field{}, 0, false
-		}
-		src = source{kind: fromMeta, key: e.number(unix.NFTA_META_KEY)}
-		dreg = e.number(unix.NFTA_META_DREG)
-	case "ct":
-		src = source{kind: fromCT, key: e.number(unix.NFTA_CT_KEY)}
-		switch e.attrs[unix.NFTA_CT_DIRECTION] {
-		case "":
-		case "\x00": // IP_CT_DIR_ORIGINAL
-			src.kind = fromCTOriginal
-		default:
-			return field{}, 0, false
-		}
-		if e.has(unix.NFTA_CT_SREG) {
-			return field{}, 0, false
-		}
-		dreg = e.number(unix.NFTA_CT_DREG)
-	case "fib":
-		if e.number(unix.NFTA_FIB_RESULT) != unix.NFT_FIB_RESULT_ADDRTYPE {
-			return field{}, 0, false
-		}
-		switch e.number(unix.NFTA_FIB_FLAGS) {
-		case unix.NFTA_FIB_F_DADDR:
-			src.kind = fromFibDaddr
-		case unix.NFTA_FIB_F_SADDR:
-			src.kind = fromFibSaddr
-		}
-		dreg = e.number(unix.NFTA_FIB_DREG)
-	case "payload":
-		if !e.isPayloadLoad() {
-			return field{}, 0, false
-		}
-		src, size = e.payloadSource(), int(e.number(unix.NFTA_PAYLOAD_LEN))
-		dreg = e.number(unix.NFTA_PAYLOAD_DREG)
-	}
-	f, ok := d.fieldAt(src)
-	slot, isReg := slotOf(dreg)
-	if !ok || !isReg || size >= 0 && size != f.typ.size() {
-		return field{}, 0, false
-	}
-	return f, slot, true
-}
-
-func (e *expression) isPayloadLoad() bool {
-	return e.name == "payload" && !e.opaque && !e.has(unix.NFTA_PAYLOAD_SREG) &&
-		!e.has(unix.NFTA_PAYLOAD_CSUM_TYPE) && !e.has(unix.NFTA_PAYLOAD_CSUM_OFFSET) &&
-		!e.has(nftaPayloadCsumFlags)
-}
-
-const nftaPayloadCsumFlags = 8
-
-func (e *expression) payloadSource() source {
-	return source{kind: fromPayload, key: e.number(unix.NFTA_PAYLOAD_BASE), offset: e.number(unix.NFTA_PAYLOAD_OFFSET)}
-}
-
-// fieldAt returns the field with a source that exists in the packets that the
-// rule has narrowed down to.
-func (d *decompiler) fieldAt(src source) (field, bool) {
-	net := d.family
-	if net != IPv4 && net != IPv6 {
-		net = d.net
-	}
-	var found field
-	ok := false
-	for _, f := range d.fields[src] {
-		if f.net != 0 && f.net != net || f.l4 != 0 && f.l4 != d.l4 {
-			continue
-		}
-		if !ok || f.l4 != 0 { // "tcp dport" rather than "th dport"
-			found, ok = f, true
-		}
-	}
-	return found, ok
-}
-
 // lookup reads fields in consecutive registers that are looked up in a set.
 func (d *decompiler) lookup() int {
 	var parts []field
@@ -363,7 +265,12 @@ func (d *decompiler) compare(f field, e *expression) int {
 		if f.typ == TypeIFName {
 			v = wholeName(v)
 		}
-		if len(v) != f.typ.size() {
+		isAddr := f.typ == TypeIPv4Addr || f.typ == TypeIPv6Addr
+		switch n := len(v); {
+		case isAddr && n > 0 && n < f.typ.size():
+			d.emit(prefix{f: f, prefix: bytesPrefix(v, f.typ.size()), invert: op == expr.CmpOpNeq}, f)
+			return 2
+		case n != f.typ.size():
 			return 0
 		}
 		d.emit(compare{f: f, op: op, value: v}, f)

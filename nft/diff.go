@@ -58,7 +58,7 @@ func (d *differ) table(t *Table) {
 			}
 		}
 		for _, s := range d.have.Sets(t.Ref()) {
-			if want.sets[s.Name] == nil {
+			if want.sets[s.Name] == nil && !s.anonymous {
 				d.p.del.push(s)
 				d.renew[s.ID()] = true
 			}

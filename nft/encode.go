@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -105,6 +106,11 @@ func (s *Set) encode(e *encoder, identify bool, id uint32) error {
 		return fmt.Errorf("it was loaded with properties that this package cannot express")
 	}
 	parts := s.Key.parts()
+	if s.Interval && len(parts) < 2 {
+		// The kernel keeps these as starts and ends of intervals, which
+		// Element cannot say.
+		return fmt.Errorf("a set of intervals needs a concatenated key")
+	}
 	var flags uint32
 	if s.Interval {
 		flags |= unix.NFT_SET_INTERVAL
@@ -164,14 +170,18 @@ func (e *encoder) concatDesc(parts []Type) {
 
 // encode writes the element as one entry of a list.
 func (el *Element) encode(e *encoder, identify bool) error {
-	if len(el.Key) == 0 {
+	if len(el.Key) == 0 && !(identify && strings.HasPrefix(el.foreign, catchAll)) {
 		return fmt.Errorf("the key is empty")
 	}
 	if el.foreign != "" && !identify {
 		return fmt.Errorf("it was loaded with properties that this package cannot express")
 	}
 	item := e.nest(unix.NFTA_LIST_ELEM)
-	e.value(unix.NFTA_SET_ELEM_KEY, el.Key)
+	if len(el.Key) > 0 {
+		e.value(unix.NFTA_SET_ELEM_KEY, el.Key)
+	} else {
+		e.u32(unix.NFTA_SET_ELEM_FLAGS, nftSetElemCatchall)
+	}
 	if el.End != "" {
 		e.value(nftaSetElemKeyEnd, el.End)
 	}

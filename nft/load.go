@@ -244,13 +244,7 @@ func (l *loader) rules() error {
 		if t == nil || t.chains[r.Chain.Name] == nil {
 			return errChanged
 		}
-		if r.Key != "" {
-			if id := r.ID(); seen[id] {
-				r.Key, r.Rank = "", 0
-			} else {
-				seen[id] = true
-			}
-		}
+		disownCopy(r, seen)
 		chain := t.chains[r.Chain.Name]
 		chain.rules = append(chain.rules, r)
 		return nil
@@ -277,22 +271,55 @@ func (c *Conn) LoadRules(ctx context.Context, chain ChainRef) ([]*Rule, error) {
 			return nil, fmt.Errorf("nft: load rules of %s: %w", chain, err)
 		}
 		dump, err := c.dump(ctx, unix.NFT_MSG_GETRULE, chain.Table.Family, e.b)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
 		var rules []*Rule
-		fields := newFieldIndex()
+		fields, seen := newFieldIndex(), map[ID]bool{}
 		err = eachDumped(dump, err, func(d dumped) error {
 			r, err := decodeRule(fields, d.family, d.attrs)
 			if err == nil && r.Chain == chain {
+				disownCopy(r, seen)
 				rules = append(rules, r)
 			}
 			return err
 		})
+		if err == nil && len(rules) == 0 {
+			err = c.chainExists(ctx, chain)
+		}
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("nft: load rules of %s: %w", chain, err)
 		}
 		return rules, nil
 	}
 	return nil, fmt.Errorf("nft: load rules of %s: %w", chain, ErrGeneration)
+}
+
+// chainExists fails with ErrNotExist if there is no such chain: the kernel
+// lists the rules of a missing chain as it does those of an empty one.
+func (c *Conn) chainExists(ctx context.Context, chain ChainRef) error {
+	dump, err := c.dump(ctx, unix.NFT_MSG_GETCHAIN, chain.Table.Family, nil)
+	found := false
+	err = eachDumped(dump, err, func(d dumped) error {
+		listed, err := decodeChain(d.family, d.attrs)
+		found = found || err == nil && listed.Ref() == chain
+		return err
+	})
+	if err == nil && !found {
+		return ErrNotExist
+	}
+	return err
+}
+
+// disownCopy takes the key from a rule that bears the key of an earlier one:
+// somebody copied it.
+func disownCopy(r *Rule, seen map[ID]bool) {
+	if r.Key == "" {
+		return
+	}
+	if id := r.ID(); seen[id] {
+		r.Key, r.Rank = "", 0
+	} else {
+		seen[id] = true
+	}
 }

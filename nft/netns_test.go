@@ -21,14 +21,3 @@ func newNetNS(t testing.TB) *os.File {
 	t.Cleanup(func() { _ = ns.Close() })
 	return ns
 }
-
-// dialNew returns a connection to a fresh network namespace.
-func dialNew(t testing.TB) *Conn {
-	t.Helper()
-	c, err := Dial(Config{NetNS: newNetNS(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}

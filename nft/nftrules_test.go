@@ -7,9 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -125,7 +122,7 @@ func TestRulesTypedWithNFT(t *testing.T) {
 			continue
 		}
 		exprs := recompiled(t, again)
-		twice := Rule{Statements: decompile(newFieldIndex(), r.family, exprs), Comment: rule.Comment}
+		twice := Rule{Chain: rule.Chain, Statements: decompile(newFieldIndex(), r.family, exprs), Comment: rule.Comment}
 		if twice.String() != want || canonical(exprs) != form {
 			t.Errorf("%s becomes %s", want, twice)
 		}
@@ -200,37 +197,24 @@ func captureRules(t *testing.T) {
 }
 
 func capture(t *testing.T, script string, family Family) []byte {
-	ns := newNetNS(t)
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // not unlocked: the thread ends here
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
-		}
-		cmd := exec.Command("nft", "-f", "-")
-		cmd.Stdin = strings.NewReader(script)
-		if text, err := cmd.CombinedOutput(); err != nil {
-			done <- fmt.Errorf("%w\n%s\n%s", err, script, text)
-			return
-		}
-		done <- nil
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	c, err := Dial(Config{NetNS: ns})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := nftDial(t, script)
 	dump, err := c.dump(context.Background(), unix.NFT_MSG_GETRULE, family, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dump = slices.DeleteFunc(dump, func(d dumped) bool { return d.family != family })
 	if len(dump) != 1 {
 		t.Fatalf("%d rules", len(dump))
 	}
 	return dump[0].attrs
+}
+
+// nftDial lets nft run a script in a namespace of its own and returns a
+// connection to that.
+func nftDial(t *testing.T, script string) *Conn {
+	t.Helper()
+	ns := newNetNS(t)
+	if _, err := runNFT(t, ns, script, "-f", "-"); err != nil {
+		t.Fatalf("%v\n%s", err, script)
+	}
+	return dial(t, ns)
 }

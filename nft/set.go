@@ -33,6 +33,9 @@ type Set struct {
 	// foreign holds flags and attributes that Load found in the kernel and
 	// that this type cannot express; such a set equals no other.
 	foreign string
+	// anonymous tells that the set was written into a rule: it goes with that
+	// rule and cannot be deleted by itself.
+	anonymous bool
 }
 
 // Ref returns the set's reference.
