@@ -79,7 +79,10 @@ type Binding struct {
 	Port portmap.Binding
 
 	claims []portmap.Claim
+	space  [2]portmap.Claim // of claims, at most one in each family
 	record string
+	// slot is the binding's place among its endpoint's while it is in force.
+	slot int
 }
 
 // Claims returns what the binding takes of the host: one claim in each family

@@ -16,11 +16,9 @@ type state struct {
 	order    uint64
 	networks map[string]*networkState
 	bridges  map[string]*Network
-	ports    portmap.Index[*Endpoint]
+	ports    portmap.Index[*Binding]
 	// forwarding holds the families in which we have switched it on.
 	forwarding map[nft.Family]*Forwarding
-	// bindings counts the bindings.
-	bindings int
 }
 
 type networkState struct {
@@ -31,7 +29,7 @@ type networkState struct {
 
 type endpointState struct {
 	fact     *Endpoint
-	bindings map[portmap.Binding]*Binding
+	bindings []*Binding // in no order
 }
 
 func newState() *state {
@@ -88,19 +86,19 @@ func (b *Binding) apply(s *state, add bool) {
 	e := s.endpoint(b.Endpoint)
 	if add {
 		s.order = max(s.order, b.Order)
-		if e.bindings == nil {
-			e.bindings = map[portmap.Binding]*Binding{}
-		}
-		e.bindings[b.Port] = b
-		s.bindings++
+		b.slot = len(e.bindings)
+		e.bindings = append(e.bindings, b)
 	} else {
-		delete(e.bindings, b.Port)
-		s.bindings--
+		last := len(e.bindings) - 1
+		e.bindings[b.slot] = e.bindings[last]
+		e.bindings[b.slot].slot = b.slot
+		e.bindings[last] = nil
+		e.bindings = e.bindings[:last]
 	}
 	for _, c := range b.claims {
 		if !add {
 			s.ports.Remove(c)
-		} else if err := s.ports.Add(c, b.Endpoint); err != nil {
+		} else if err := s.ports.Add(c, b); err != nil {
 			panic(err) // checkBinding has asked before
 		}
 	}
@@ -149,11 +147,22 @@ func (s *state) checkEndpoint(e *Endpoint) error {
 	return nil
 }
 
+// binding returns the endpoint's binding of a port, or nil.
+func (s *state) binding(e *Endpoint, p portmap.Binding) *Binding {
+	var space [2]portmap.Claim
+	for _, c := range p.AppendClaims(space[:0], e.Spec.IPv4.IsValid(), e.Spec.IPv6.IsValid()) {
+		if _, b, taken := s.ports.Conflict(c); taken && b.Endpoint == e && b.Port == p {
+			return b
+		}
+	}
+	return nil
+}
+
 // checkBinding refuses a binding that clashes with another.
 func (s *state) checkBinding(b *Binding) error {
 	for _, c := range b.claims {
 		if other, owner, taken := s.ports.Conflict(c); taken {
-			return &portmap.ConflictError[*Endpoint]{Claim: c, Other: other, Owner: owner}
+			return &portmap.ConflictError[*Endpoint]{Claim: c, Other: other, Owner: owner.Endpoint}
 		}
 	}
 	return nil

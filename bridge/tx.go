@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seawall-net/seawall/nft"
 	"github.com/seawall-net/seawall/portmap"
@@ -166,7 +167,7 @@ func (n NetworkTx) Detach(name string) {
 	if n.tx.err != nil {
 		return
 	}
-	for _, b := range n.tx.fw.state.endpoint(e.fact).bindings {
+	for _, b := range slices.Clone(n.tx.fw.state.endpoint(e.fact).bindings) {
 		n.tx.remove(b)
 	}
 	n.tx.remove(e.fact)
@@ -202,7 +203,7 @@ func (e EndpointTx) Unpublish(ports ...portmap.Binding) {
 		if tx.err != nil {
 			return
 		}
-		b := tx.fw.state.endpoint(e.fact).bindings[p]
+		b := tx.fw.state.binding(e.fact, p)
 		if b == nil {
 			tx.fail(fmt.Errorf("bridge: unpublish %s %s: %w", e.fact, p, errNotExist))
 			return
@@ -220,7 +221,7 @@ func (e EndpointTx) binding(p portmap.Binding) (*Binding, error) {
 		return nil, fmt.Errorf("%s: no host port is given: choosing one is up to the caller", p)
 	}
 	b := &Binding{Endpoint: e.fact, Order: e.tx.nextOrder(), Port: p}
-	b.claims = p.Claims(e.fact.Spec.IPv4.IsValid(), e.fact.Spec.IPv6.IsValid())
+	b.claims = p.AppendClaims(b.space[:0], e.fact.Spec.IPv4.IsValid(), e.fact.Spec.IPv6.IsValid())
 	if len(b.claims) == 0 {
 		return nil, fmt.Errorf("%s: the endpoint has no address of the family of %s", p, p.HostAddr)
 	}

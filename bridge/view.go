@@ -28,10 +28,7 @@ func (s *state) view() *View {
 	for _, n := range s.networks {
 		nv := networkView{n.fact, make([]endpointView, 0, len(n.endpoints))}
 		for _, e := range n.endpoints {
-			ev := endpointView{e.fact, make([]*Binding, 0, len(e.bindings))}
-			for _, b := range e.bindings {
-				ev.bindings = append(ev.bindings, b)
-			}
+			ev := endpointView{e.fact, slices.Clone(e.bindings)}
 			slices.SortFunc(ev.bindings, func(a, b *Binding) int { return cmp.Compare(a.Order, b.Order) })
 			nv.endpoints = append(nv.endpoints, ev)
 		}

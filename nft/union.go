@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sort"
 )
@@ -16,9 +17,12 @@ import (
 // A Union is not safe for concurrent use.
 type Union struct {
 	objects  map[ID]*member
-	elements map[SetRef]map[Value]*sharedElement
-	rules    map[ChainRef][]*member // keyed rules, in order
-	change   *Change
+	elements map[SetRef]map[Value]sharedElement
+	// recent are the sets that elements were last added to: a change tends to
+	// add to the same few in turn, and a set's name takes long to hash.
+	recent [2]recentSet
+	rules  map[ChainRef][]*member // keyed rules, in order
+	change *Change
 }
 
 type member struct {
@@ -32,11 +36,33 @@ type sharedElement struct {
 	refs    int
 }
 
+type recentSet struct {
+	ref      SetRef
+	elements map[Value]sharedElement
+}
+
+// set returns the elements of a set.
+func (u *Union) set(ref SetRef) map[Value]sharedElement {
+	for i := range u.recent {
+		if r := &u.recent[i]; r.elements != nil && r.ref == ref {
+			return r.elements
+		}
+	}
+	elements := u.elements[ref]
+	if elements == nil {
+		elements = map[Value]sharedElement{}
+		u.elements[ref] = elements
+	}
+	u.recent[1] = u.recent[0]
+	u.recent[0] = recentSet{ref, elements}
+	return elements
+}
+
 // NewUnion returns an empty union.
 func NewUnion() *Union {
 	return &Union{
 		objects:  map[ID]*member{},
-		elements: map[SetRef]map[Value]*sharedElement{},
+		elements: map[SetRef]map[Value]sharedElement{},
 		rules:    map[ChainRef][]*member{},
 	}
 }
@@ -45,7 +71,7 @@ func NewUnion() *Union {
 // ends with Commit or Rollback. The first error sticks.
 type Change struct {
 	u   *Union
-	log []step
+	log steps
 	err error
 	// adds and dels count the objects that appear and disappear.
 	adds, dels int
@@ -54,10 +80,70 @@ type Change struct {
 // A step is what Rollback undoes.
 type step struct {
 	object  Object
+	member  *member // of an object other than an element that disappeared
+	at      int32   // where a rule was that disappeared
 	added   bool
-	changed bool    // whether the object appeared or disappeared
-	member  *member // of a rule that disappeared, and where it was
-	at      int
+	changed bool // whether the object appeared or disappeared
+}
+
+// steps is a list that does not move while it grows.
+type steps struct {
+	full [][]step
+	last []step
+	n    int
+}
+
+const stepsPerPart = 512
+
+func (s *steps) push(x step) {
+	if len(s.last) == cap(s.last) {
+		if s.last != nil {
+			s.full = append(s.full, s.last)
+		}
+		size := stepsPerPart
+		if s.n == 0 {
+			size = 8
+		}
+		s.last = make([]step, 0, size)
+	}
+	s.last = append(s.last, x)
+	s.n++
+}
+
+// all iterates from the first to the last.
+func (s *steps) all() iter.Seq2[int, *step] {
+	return func(yield func(int, *step) bool) {
+		n := 0
+		for p := 0; p <= len(s.full); p++ {
+			part := s.last
+			if p < len(s.full) {
+				part = s.full[p]
+			}
+			for i := range part {
+				if !yield(n, &part[i]) {
+					return
+				}
+				n++
+			}
+		}
+	}
+}
+
+// backward iterates from the last to the first.
+func (s *steps) backward() iter.Seq[*step] {
+	return func(yield func(*step) bool) {
+		for p := len(s.full); p >= 0; p-- {
+			part := s.last
+			if p < len(s.full) {
+				part = s.full[p]
+			}
+			for i := len(part) - 1; i >= 0; i-- {
+				if !yield(&part[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Begin starts a change. The previous one must have ended.
@@ -90,23 +176,21 @@ func (c *Change) Add(o Object) {
 	if s.changed {
 		c.adds++
 	}
-	c.log = append(c.log, s)
+	c.log.push(s)
 }
 
 func (c *Change) addElement(e *Element) bool {
-	elements := c.u.elements[e.Set]
-	if elements == nil {
-		elements = map[Value]*sharedElement{}
-		c.u.elements[e.Set] = elements
-	}
-	switch shared := elements[e.Key]; {
-	case shared == nil:
-		elements[e.Key] = &sharedElement{e, 1}
+	elements := c.u.set(e.Set)
+	shared := elements[e.Key]
+	switch {
+	case shared.refs == 0:
+		elements[e.Key] = sharedElement{e, 1}
 		return true
 	case !shared.element.same(e):
 		c.err = fmt.Errorf("nft: %s: %w", e.ID(), ErrContradiction)
 	default:
 		shared.refs++
+		elements[e.Key] = shared
 	}
 	return false
 }
@@ -154,14 +238,17 @@ func (c *Change) Remove(o Object) {
 	}
 	s := step{object: o}
 	if e, ok := o.(*Element); ok {
-		shared := c.u.elements[e.Set][e.Key]
-		if shared == nil {
+		elements := c.u.set(e.Set)
+		shared := elements[e.Key]
+		if shared.refs == 0 {
 			c.err = fmt.Errorf("nft: %s: remove: %w", o.ID(), ErrNotExist)
 			return
 		}
 		if shared.refs--; shared.refs == 0 {
 			s.changed, s.object = true, shared.element
-			delete(c.u.elements[e.Set], e.Key)
+			delete(elements, e.Key)
+		} else {
+			elements[e.Key] = shared
 		}
 	} else {
 		id := o.ID()
@@ -174,15 +261,16 @@ func (c *Change) Remove(o Object) {
 			s.changed, s.object, s.member = true, m.object, m
 			delete(c.u.objects, id)
 			if r, ok := o.(*Rule); ok {
-				s.at = slices.Index(c.u.rules[r.Chain], m)
-				c.u.rules[r.Chain] = slices.Delete(c.u.rules[r.Chain], s.at, s.at+1)
+				at := slices.Index(c.u.rules[r.Chain], m)
+				s.at = int32(at)
+				c.u.rules[r.Chain] = slices.Delete(c.u.rules[r.Chain], at, at+1)
 			}
 		}
 	}
 	if s.changed {
 		c.dels++
 	}
-	c.log = append(c.log, s)
+	c.log.push(s)
 }
 
 // Batch returns what the kernel has to do: deletions first, then additions,
@@ -194,8 +282,7 @@ func (c *Change) Batch() (Batch, error) {
 	}
 	p := plan{chains: map[ChainRef][]placed{}}
 	net := c.net()
-	for i := range c.log {
-		s := &c.log[i]
+	for i, s := range c.log.all() {
 		if !s.changed || net != nil && !net[i] {
 			continue
 		}
@@ -229,21 +316,23 @@ func (c *Change) net() []bool {
 		return nil
 	}
 	type fate struct{ first, last int }
-	fates := make(map[ID]*fate, len(c.log))
-	for i := range c.log {
-		if !c.log[i].changed {
+	fates := make(map[ID]*fate, c.log.n)
+	log := make([]*step, c.log.n)
+	for i, s := range c.log.all() {
+		log[i] = s
+		if !s.changed {
 			continue
 		}
-		id := c.log[i].object.ID()
+		id := s.object.ID()
 		if f := fates[id]; f != nil {
 			f.last = i
 		} else {
 			fates[id] = &fate{i, i}
 		}
 	}
-	net := make([]bool, len(c.log))
+	net := make([]bool, len(log))
 	for _, f := range fates {
-		first, last := &c.log[f.first], &c.log[f.last]
+		first, last := log[f.first], log[f.last]
 		if !first.added && last.added && restored(first.object, last.object) {
 			continue
 		}
@@ -275,8 +364,7 @@ func (c *Change) Commit(r Result) {
 // Rollback ends the change and leaves the union as it was before.
 func (c *Change) Rollback() {
 	u := c.u
-	for i := len(c.log) - 1; i >= 0; i-- {
-		s := &c.log[i]
+	for s := range c.log.backward() {
 		if e, ok := s.object.(*Element); ok {
 			u.undoElement(e, s)
 			continue
@@ -296,7 +384,7 @@ func (c *Change) Rollback() {
 			s.member.refs = 1
 			u.objects[id] = s.member
 			if isRule {
-				u.rules[r.Chain] = slices.Insert(u.rules[r.Chain], s.at, s.member)
+				u.rules[r.Chain] = slices.Insert(u.rules[r.Chain], int(s.at), s.member)
 			}
 		default:
 			u.objects[id].refs++
@@ -306,17 +394,20 @@ func (c *Change) Rollback() {
 }
 
 func (u *Union) undoElement(e *Element, s *step) {
-	elements := u.elements[e.Set]
+	elements := u.set(e.Set)
+	shared := elements[e.Key]
 	switch {
 	case s.added && s.changed:
 		delete(elements, e.Key)
+		return
 	case s.added:
-		elements[e.Key].refs--
+		shared.refs--
 	case s.changed:
-		elements[e.Key] = &sharedElement{e, 1}
+		shared = sharedElement{e, 1}
 	default:
-		elements[e.Key].refs++
+		shared.refs++
 	}
+	elements[e.Key] = shared
 }
 
 // Base returns the union as it was when the change began. The change stays open.
@@ -326,11 +417,11 @@ func (c *Change) Base() *Ruleset {
 	rs := c.u.Ruleset()
 	*c = Change{u: c.u}
 	c.u.change = c
-	for i := range log {
-		if log[i].added {
-			c.Add(log[i].object)
+	for _, s := range log.all() {
+		if s.added {
+			c.Add(s.object)
 		} else {
-			c.Remove(log[i].object)
+			c.Remove(s.object)
 		}
 	}
 	c.err = err

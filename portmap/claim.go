@@ -22,12 +22,14 @@ type Claim struct {
 //
 // The host ports of b must be settled (see Dynamic): otherwise the claims have
 // no ports, conflict with nothing, and Index.Add refuses them.
-func (b Binding) Claims(v4, v6 bool) []Claim {
+func (b Binding) Claims(v4, v6 bool) []Claim { return b.AppendClaims(nil, v4, v6) }
+
+// AppendClaims appends what Claims returns to claims.
+func (b Binding) AppendClaims(claims []Claim, v4, v6 bool) []Claim {
 	c := Claim{Ports: b.Host, Proto: b.Proto}
 	if b.Dynamic() {
 		c.Ports = Ports{}
 	}
-	claims := make([]Claim, 0, 2)
 	every := !b.HostAddr.IsValid()
 	if v4 && (every || b.HostAddr.Is4()) {
 		claims = append(claims, c.at(b.HostAddr, netip.IPv4Unspecified()))
