@@ -37,14 +37,21 @@ func (tx *Tx) fail(err error) {
 // add makes a fact true. It has been checked.
 func (tx *Tx) add(f Fact) {
 	f.apply(tx.fw.state, true)
-	tx.log = append(tx.log, applied{f, true})
+	tx.record(applied{f, true})
 	tx.fw.layout.Compile(f, tx.change.Add)
 }
 
 func (tx *Tx) remove(f Fact) {
 	f.apply(tx.fw.state, false)
-	tx.log = append(tx.log, applied{f, false})
+	tx.record(applied{f, false})
 	tx.fw.layout.Compile(f, tx.change.Remove)
+}
+
+func (tx *Tx) record(a applied) {
+	if n := len(tx.log); n == cap(tx.log) {
+		tx.log = slices.Grow(tx.log, max(4, n)) // append alone grows large slices by little
+	}
+	tx.log = append(tx.log, a)
 }
 
 // rollback leaves facts and union as they were before the Tx.

@@ -126,7 +126,7 @@ type wireIndex struct {
 // marshal encodes the batch. The sequence numbers count up from base.
 func (b *Batch) marshal(base uint32) (*wire, error) {
 	w := &wire{base: base}
-	e := encoder{b: make([]byte, 0, 256+96*b.Len())}
+	e := encoder{b: make([]byte, 0, 256+80*b.Len())}
 	begin := e.message(unix.NFNL_MSG_BATCH_BEGIN, unix.NLM_F_REQUEST, base, 0, unix.NFNL_SUBSYS_NFTABLES)
 	if b.Generation != 0 {
 		e.u32(nfnlBatchGenID, b.Generation)

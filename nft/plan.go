@@ -1,5 +1,7 @@
 package nft
 
+import "slices"
+
 // A plan orders the deletions and additions of a change so that the kernel
 // accepts them in one batch: what refers goes before what it refers to, and
 // comes after it.
@@ -52,7 +54,11 @@ func (p *plannedObjects) push(o Object) {
 			p.bySet[o.Set] = i
 			p.elements = append(p.elements, setElements{set: o.Set})
 		}
-		p.elements[i].elements = append(p.elements[i].elements, o)
+		elements := &p.elements[i].elements
+		if n := len(*elements); n == cap(*elements) {
+			*elements = slices.Grow(*elements, max(1, n)) // append alone grows large slices by little
+		}
+		*elements = append(*elements, o)
 	}
 }
 
