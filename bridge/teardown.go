@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -35,6 +36,10 @@ func (fw *Firewall) Teardown(ctx context.Context) error {
 	var errs []error
 	if fw.links != nil {
 		for _, n := range fw.state.networks {
+			// The bridge does not take its ports along.
+			for _, e := range n.endpoints {
+				errs = append(errs, fw.links.disconnect(e.fact))
+			}
 			errs = append(errs, fw.links.remove(n.fact))
 		}
 	}
@@ -56,8 +61,11 @@ func (fw *Firewall) teardownRules(ctx context.Context) error {
 				}
 			}
 		}
-		_, err = fw.conn.Commit(ctx, nft.Diff(have, &rest))
+		batch := nft.Diff(have, &rest)
+		start := time.Now()
+		result, err := fw.conn.Commit(ctx, batch)
 		if err == nil {
+			fw.trace(batch, result, time.Since(start))
 			return nil
 		}
 		if !errors.Is(err, nft.ErrGeneration) || losses == maxLosses {
