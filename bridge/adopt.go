@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -17,50 +16,42 @@ var ErrForeignTable = errors.New("the table was made by something else, or by an
 
 // adopt takes over what is in the kernel, or starts anew where nothing is.
 func (fw *Firewall) adopt(ctx context.Context) error {
-	for losses := 0; ; losses++ {
-		have, err := fw.conn.Load(ctx, fw.layout.Tables()...)
-		if err != nil {
-			return fmt.Errorf("bridge: open: %w", err)
+	have, result, err := fw.converge(ctx, fw.takeOver)
+	if err != nil {
+		return fmt.Errorf("bridge: open: %w", err)
+	}
+	fw.union.SetHandles(have, result)
+	return nil
+}
+
+// takeOver makes facts and union of what is in the kernel, and returns what is
+// missing there: nothing, unless the tables are new or the configuration is.
+func (fw *Firewall) takeOver(have *nft.Ruleset) (nft.Batch, error) {
+	records, err := fw.records(have)
+	if err != nil {
+		return nft.Batch{}, err
+	}
+	host := &Host{AllowDirectRouting: fw.cfg.AllowDirectRouting}
+	host.record = host.encode(fw.layout.Name())
+	if len(records) > 0 {
+		before := records[0].host
+		before.record = before.encode(records[0].layout)
+		records = records[1:]
+		if err := fw.restore(&before, records); err != nil {
+			return nft.Batch{}, err
 		}
-		records, err := fw.records(have)
-		if err != nil {
-			return fmt.Errorf("bridge: open: %w", err)
-		}
-		fw.state, fw.union = newState(), nft.NewUnion()
-		fw.generation = have.Generation
-		host := &Host{AllowDirectRouting: fw.cfg.AllowDirectRouting}
-		host.record = host.encode(fw.layout.Name())
-		if len(records) > 0 {
-			recorded := records[0].host
-			recorded.record = recorded.encode(records[0].layout)
-			if err := fw.restore(&recorded, records[1:]); err != nil {
-				return fmt.Errorf("bridge: open: %w", err)
-			}
-			if drift := nft.Diff(have, fw.union.Ruleset()); drift.Len() > 0 {
-				return &DriftError{Repair: drift}
-			}
-			if recorded.record == host.record {
-				fw.union.SetHandles(have, nft.Result{})
-				return nil
-			}
-			fw.state, fw.union = newState(), nft.NewUnion()
-		}
-		if err := fw.restore(host, records[min(1, len(records)):]); err != nil {
-			return fmt.Errorf("bridge: open: %w", err)
-		}
-		batch := nft.Diff(have, fw.union.Ruleset())
-		start := time.Now()
-		result, err := fw.conn.Commit(ctx, batch)
-		if err == nil {
-			fw.union.SetHandles(have, result)
-			fw.generation = result.Generation
-			fw.trace(batch, result, time.Since(start))
-			return nil
-		}
-		if !errors.Is(err, nft.ErrGeneration) || losses == maxLosses {
-			return fmt.Errorf("bridge: open: %w", err)
+		drift := nft.Diff(have, fw.union.Ruleset())
+		switch {
+		case drift.Len() > 0:
+			return nft.Batch{}, &DriftError{Repair: drift}
+		case before.record == host.record:
+			return nft.Batch{}, nil
 		}
 	}
+	if err := fw.restore(host, records); err != nil {
+		return nft.Batch{}, err
+	}
+	return nft.Diff(have, fw.union.Ruleset()), nil
 }
 
 // records collects the facts in the kernel: the host first, then the others in
@@ -142,8 +133,9 @@ func userdata(o nft.Object) string {
 	return ""
 }
 
-// restore makes facts of records.
+// restore makes facts of records, and forgets all others.
 func (fw *Firewall) restore(host *Host, records []record) error {
+	fw.state, fw.union = newState(), nft.NewUnion()
 	tx := &Tx{fw: fw, change: fw.union.Begin()}
 	tx.add(host)
 	networks, endpoints := map[uint64]*Network{}, map[uint64]*Endpoint{}

@@ -31,6 +31,6 @@ func (e *DriftError) Error() string {
 	if n := len(lines); n > 3 {
 		lines, more = lines[:3], fmt.Sprintf(" and %d more", n-3)
 	}
-	return fmt.Sprintf("bridge: the ruleset in the kernel was changed by others: call Heal to bring it back (%s%s)",
+	return fmt.Sprintf("the ruleset in the kernel was changed by others: call Heal to bring it back (%s%s)",
 		strings.Join(lines, "; "), more)
 }

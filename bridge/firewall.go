@@ -26,7 +26,9 @@ type Firewall struct {
 	// generation is the ruleset's when our objects were last known to be as
 	// they should be.
 	generation uint32
-	closed     bool
+	// witness listens to other writers while there are any.
+	witness *witness
+	closed  bool
 	// view is the snapshot of the present state, once somebody asked for it.
 	view *View
 }
@@ -95,6 +97,7 @@ func (fw *Firewall) Close() error {
 func (fw *Firewall) release() error {
 	fw.closed = true
 	var errs []error
+	fw.releaseWitness()
 	if fw.links != nil {
 		fw.links.close()
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -47,29 +46,20 @@ func (fw *Firewall) Teardown(ctx context.Context) error {
 }
 
 func (fw *Firewall) teardownRules(ctx context.Context) error {
-	for losses := 0; ; losses++ {
-		have, err := fw.conn.Load(ctx, fw.layout.Tables()...)
-		if err != nil {
-			return fmt.Errorf("bridge: teardown: %w", err)
-		}
+	_, _, err := fw.converge(ctx, func(have *nft.Ruleset) (nft.Batch, error) {
 		var rest nft.Ruleset
 		for _, t := range have.Tables() {
 			user := fw.layout.UserChain(t.Family)
 			if user.Table == t.Ref() && len(have.Rules(user)) > 0 {
 				if err := errors.Join(rest.Add(t), rest.Add(&nft.Chain{Table: user.Table, Name: user.Name, Open: true})); err != nil {
-					return fmt.Errorf("bridge: teardown: %w", err)
+					return nft.Batch{}, err
 				}
 			}
 		}
-		batch := nft.Diff(have, &rest)
-		start := time.Now()
-		result, err := fw.conn.Commit(ctx, batch)
-		if err == nil {
-			fw.trace(batch, result, time.Since(start))
-			return nil
-		}
-		if !errors.Is(err, nft.ErrGeneration) || losses == maxLosses {
-			return fmt.Errorf("bridge: teardown: %w", err)
-		}
+		return nft.Diff(have, &rest), nil
+	})
+	if err != nil {
+		return fmt.Errorf("bridge: teardown: %w", err)
 	}
+	return nil
 }

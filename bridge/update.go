@@ -109,29 +109,22 @@ func (fw *Firewall) takeBack(tx *Tx, result nft.Result, cause error) error {
 	return cause
 }
 
-// maxLosses is how often a commit is tried again because others were faster.
-const maxLosses = 100
-
 // commit sends a batch, if our objects are as they should be.
 func (fw *Firewall) commit(ctx context.Context, tx *Tx, batch nft.Batch) (nft.Result, error) {
 	if batch.Len() == 0 {
 		return nft.Result{}, nil
 	}
-	for losses := 0; ; losses++ {
-		batch.Generation = fw.generation
-		start := time.Now()
-		result, err := fw.conn.Commit(ctx, batch)
-		if err == nil {
-			fw.generation = result.Generation
-			fw.trace(batch, result, time.Since(start))
-			return result, nil
+	for {
+		result, err := fw.send(ctx, batch, true)
+		if errors.Is(err, errTouched) {
+			if err = fw.verify(ctx, tx.change.Base()); err == nil {
+				continue
+			}
 		}
-		if !errors.Is(err, nft.ErrGeneration) || losses == maxLosses {
+		if err != nil {
 			return nft.Result{}, fmt.Errorf("bridge: update: %w", err)
 		}
-		if err := fw.verify(ctx, tx.change.Base()); err != nil {
-			return nft.Result{}, err
-		}
+		return result, nil
 	}
 }
 
@@ -143,18 +136,45 @@ func (fw *Firewall) trace(batch nft.Batch, r nft.Result, d time.Duration) {
 	}
 }
 
-// verify checks that our objects in the kernel are as they should be, and
-// remembers the generation in which they were.
+// verify checks that our objects in the kernel are as they should be, and moves
+// fw.generation to when they were.
 func (fw *Firewall) verify(ctx context.Context, want *nft.Ruleset) error {
-	have, err := fw.conn.Load(ctx, fw.layout.Tables()...)
+	if err := fw.callWitness(ctx); err != nil {
+		return err
+	}
+	before := fw.generation
+	have, err := fw.load(ctx)
 	if err != nil {
-		return fmt.Errorf("bridge: read the ruleset back: %w", err)
+		return err
 	}
 	if repair := nft.Diff(have, want); repair.Len() > 0 {
+		// The next commit must not take this state for the right one.
+		fw.generation = before
+		fw.releaseWitness()
 		return &DriftError{Repair: repair}
 	}
-	fw.generation = have.Generation
 	return nil
+}
+
+// converge brings the kernel to what plan makes of its ruleset. It returns the
+// ruleset as it was, and what the commit did.
+func (fw *Firewall) converge(ctx context.Context, plan func(have *nft.Ruleset) (nft.Batch, error)) (have *nft.Ruleset, r nft.Result, err error) {
+	for {
+		if have, err = fw.load(ctx); err != nil {
+			return nil, r, err
+		}
+		batch, err := plan(have)
+		if err != nil || batch.Len() == 0 {
+			return have, r, err
+		}
+		r, err = fw.send(ctx, batch, false)
+		if !errors.Is(err, errTouched) {
+			return have, r, err
+		}
+		if err := fw.callWitness(ctx); err != nil {
+			return nil, r, err
+		}
+	}
 }
 
 // Heal brings the kernel back to what it should be, in one transaction, and
@@ -166,26 +186,14 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	if fw.closed {
 		return false, ErrClosed
 	}
-	for losses := 0; ; losses++ {
-		have, err := fw.conn.Load(ctx, fw.layout.Tables()...)
-		if err != nil {
-			return false, fmt.Errorf("bridge: read the ruleset back: %w", err)
-		}
+	have, result, err := fw.converge(ctx, func(have *nft.Ruleset) (nft.Batch, error) {
 		repair := nft.Diff(have, fw.union.Ruleset())
-		fw.generation = have.Generation
-		if repair.Len() == 0 {
-			return false, nil
-		}
-		start := time.Now()
-		result, err := fw.conn.Commit(ctx, repair)
-		if err == nil {
-			fw.union.SetHandles(have, result)
-			fw.generation = result.Generation
-			fw.trace(repair, result, time.Since(start))
-			return true, nil
-		}
-		if !errors.Is(err, nft.ErrGeneration) || losses == maxLosses {
-			return false, fmt.Errorf("bridge: heal: %w", err)
-		}
+		healed = repair.Len() > 0
+		return repair, nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("bridge: heal: %w", err)
 	}
+	fw.union.SetHandles(have, result)
+	return healed, nil
 }

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -87,6 +88,21 @@ func (b *Batch) InsertRule(r *Rule, before uint64) {
 // when the handle is zero.
 func (b *Batch) AddRule(r *Rule, after uint64) {
 	b.ops = append(b.ops, op{verb: verbAdd, object: r, position: after})
+}
+
+// Exclusive returns a copy in which every addition of a table, chain, set or
+// element fails with [ErrExist] if the object is there already, as Create does.
+// Together with deletions, which fail by themselves, and with the handles of
+// neighbours, that makes the commit fail if the kernel is not as assumed, even
+// without a generation.
+func (b Batch) Exclusive() Batch {
+	b.ops = slices.Clone(b.ops)
+	for i := range b.ops {
+		if _, isRule := b.ops[i].object.(*Rule); !isRule && b.ops[i].verb == verbAdd {
+			b.ops[i].verb = verbCreate
+		}
+	}
+	return b
 }
 
 func (b *Batch) push(v verb, objects []Object) {

@@ -40,6 +40,21 @@ func (c *Conn) Load(ctx context.Context, tables ...TableRef) (*Ruleset, error) {
 	return nil, fmt.Errorf("nft: load: %w: in each of %d attempts", ErrGeneration, loadAttempts)
 }
 
+// LoadUnchecked is Load for a caller who knows by other means, such as a
+// [Monitor], that nobody changes the tables meanwhile: commits to other tables
+// do not disturb it. The ruleset's Generation is zero.
+func (c *Conn) LoadUnchecked(ctx context.Context, tables ...TableRef) (*Ruleset, error) {
+	l := loader{c: c, ctx: ctx, wanted: tables, fields: newFieldIndex(), rs: &Ruleset{}, unchecked: true}
+	if err := l.load(); err != nil {
+		if errors.Is(err, errChanged) || errors.Is(err, unix.EINTR) || errors.Is(err, unix.ENOENT) {
+			err = fmt.Errorf("%w: %w", ErrGeneration, err)
+		}
+		return nil, fmt.Errorf("nft: load: %w", err)
+	}
+	l.rs.Generation = 0
+	return l.rs, nil
+}
+
 // pause waits before another attempt.
 func pause(ctx context.Context, attempt int) error {
 	if attempt == 0 {
@@ -63,6 +78,8 @@ type loader struct {
 	fields fieldIndex
 	rs     *Ruleset
 	counts map[SetRef]int // how many elements sets have, where the kernel tells
+	// unchecked loads what may be of several generations.
+	unchecked bool
 }
 
 // load reads everything between two looks at the generation. The kernel marks
@@ -81,10 +98,25 @@ func (l *loader) load() error {
 	switch now, err := l.c.Generation(l.ctx); {
 	case err != nil:
 		return err
-	case now != gen:
+	case now != gen && !l.unchecked:
 		return errChanged
 	}
 	return nil
+}
+
+// dump lists objects. An unchecked load repeats a listing that was interrupted;
+// a checked one is over.
+func (l *loader) dump(msg uint16, family Family, attrs []byte) ([]dumped, error) {
+	for attempt := range loadAttempts {
+		if err := pause(l.ctx, attempt); err != nil {
+			return nil, err
+		}
+		out, err := l.c.dump(l.ctx, msg, family, attrs)
+		if !l.unchecked || !errors.Is(err, unix.EINTR) {
+			return out, err
+		}
+	}
+	return nil, unix.EINTR
 }
 
 // families returns the families to ask for: those of the wanted tables, or
@@ -105,7 +137,7 @@ func (l *loader) families() []Family {
 // tables and chains can be listed by family only.
 func (l *loader) tables() error {
 	for _, family := range l.families() {
-		dump, err := l.c.dump(l.ctx, unix.NFT_MSG_GETTABLE, family, nil)
+		dump, err := l.dump(unix.NFT_MSG_GETTABLE, family, nil)
 		if err != nil {
 			return fmt.Errorf("list tables: %w", err)
 		}
@@ -129,7 +161,7 @@ func (l *loader) chains() error {
 		return nil
 	}
 	for _, family := range l.families() {
-		dump, err := l.c.dump(l.ctx, unix.NFT_MSG_GETCHAIN, family, nil)
+		dump, err := l.dump(unix.NFT_MSG_GETCHAIN, family, nil)
 		if err != nil {
 			return fmt.Errorf("list chains: %w", err)
 		}
@@ -152,13 +184,13 @@ func (l *loader) chains() error {
 // that exists, or of all tables at once.
 func (l *loader) perTable(msg, tableAttr uint16, each func(d dumped) error) error {
 	if len(l.wanted) == 0 {
-		dump, err := l.c.dump(l.ctx, msg, unix.NFPROTO_UNSPEC, nil)
+		dump, err := l.dump(msg, unix.NFPROTO_UNSPEC, nil)
 		return eachDumped(dump, err, each)
 	}
 	for _, t := range l.rs.Tables() {
 		var e encoder
 		e.str(tableAttr, t.Name)
-		dump, err := l.c.dump(l.ctx, msg, t.Family, e.b)
+		dump, err := l.dump(msg, t.Family, e.b)
 		if err := eachDumped(dump, err, each); err != nil {
 			return fmt.Errorf("table %s: %w", t.Ref(), err)
 		}
@@ -204,7 +236,7 @@ func (l *loader) elementsOf(s *setObjects) error {
 	var e encoder
 	e.str(unix.NFTA_SET_ELEM_LIST_TABLE, s.set.Table.Name)
 	e.str(unix.NFTA_SET_ELEM_LIST_SET, s.set.Name)
-	dump, err := l.c.dump(l.ctx, unix.NFT_MSG_GETSETELEM, s.set.Table.Family, e.b)
+	dump, err := l.dump(unix.NFT_MSG_GETSETELEM, s.set.Table.Family, e.b)
 	if err != nil {
 		return err
 	}

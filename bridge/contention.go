@@ -1,0 +1,217 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seawall-net/seawall/nft"
+)
+
+// Every commit names the generation of the ruleset in which our objects were
+// last known to be as they should be, and the kernel refuses it if anybody has
+// committed anything since. That is detection; to make progress next to busy
+// writers, a witness listens to what the others do. As long as they leave our
+// tables alone, the same bytes are sent again for the new generation, and after
+// some losses without one.
+
+// maxLosses is how often a commit names a generation before it goes without.
+const maxLosses = 8
+
+// quietCommits is how many commits in a row have to succeed at once before the
+// witness is dismissed: it costs the kernel a message for each object that we
+// commit ourselves.
+const quietCommits = 64
+
+// errTouched says that others may have changed our objects.
+var errTouched = errors.New("others have changed our tables")
+
+// A witness knows what others have committed.
+type witness struct {
+	monitor *nft.Monitor
+	// seen is the last generation that is accounted for.
+	seen  uint32
+	quiet int
+}
+
+// send commits a batch, if our objects are as they were at fw.generation, which
+// it moves on. It fails with errTouched if that is not known.
+func (fw *Firewall) send(ctx context.Context, batch nft.Batch, exclusive bool) (nft.Result, error) {
+	for losses := 0; ; losses++ {
+		batch.Generation = fw.generation
+		if losses >= maxLosses && exclusive {
+			return fw.sendBlind(ctx, batch)
+		}
+		start := time.Now()
+		result, err := fw.conn.Commit(ctx, batch)
+		if err == nil {
+			fw.generation = result.Generation
+			fw.trace(batch, result, time.Since(start))
+			fw.dismissWitness(losses)
+			return result, nil
+		}
+		if !errors.Is(err, nft.ErrGeneration) {
+			return nft.Result{}, err
+		}
+		if err := fw.catchUp(ctx); err != nil {
+			return nft.Result{}, err
+		}
+	}
+}
+
+// catchUp moves fw.generation on to the present, or fails with errTouched.
+func (fw *Firewall) catchUp(ctx context.Context) error {
+	if fw.witness == nil {
+		return errTouched // nobody was listening
+	}
+	generation, err := fw.conn.Generation(ctx)
+	if err != nil {
+		return err
+	}
+	touched, err := fw.hear(ctx, func(t nft.Transaction) bool { return newer(t.Generation, generation) || t.Generation == generation })
+	switch {
+	case err != nil:
+		return err
+	case touched:
+		return errTouched
+	}
+	fw.generation = fw.witness.seen
+	return nil
+}
+
+// hear listens to the commits since the last one that it heard of, up to the
+// one that the caller is waiting for, and tells whether others have touched our
+// tables in them.
+func (fw *Firewall) hear(ctx context.Context, until func(nft.Transaction) bool) (touched bool, err error) {
+	w := fw.witness
+	if until(nft.Transaction{Generation: w.seen}) {
+		return false, nil
+	}
+	for {
+		t, err := w.monitor.Next(ctx)
+		switch {
+		case errors.Is(err, nft.ErrOverrun):
+			// What was missed may have been anything.
+			if w.seen, err = fw.conn.Generation(ctx); err != nil {
+				return true, err
+			}
+			return true, nil
+		case err != nil:
+			return true, fmt.Errorf("listen to other writers: %w", err)
+		case !newer(t.Generation, w.seen):
+			continue
+		}
+		w.seen = t.Generation
+		touched = touched || t.Port != fw.conn.Port() && fw.touches(t)
+		if until(t) {
+			return touched, nil
+		}
+	}
+}
+
+// newer tells whether generation a comes after b; the numbers wrap around.
+func newer(a, b uint32) bool { return int32(a-b) > 0 }
+
+// touches tells whether a commit changed something of ours: anything in our
+// tables but the rules of the user's chain.
+func (fw *Firewall) touches(t nft.Transaction) bool {
+	for _, e := range t.Events {
+		for _, table := range fw.layout.Tables() {
+			user := fw.layout.UserChain(table.Family)
+			if e.ID.Table == table && (e.ID.Kind != nft.KindRule || user.Table != table || user.Name != e.ID.Name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sendBlind commits without naming a generation. Every operation fails by itself
+// if the world is not as assumed, and the witness tells afterwards whether
+// others have come in between.
+func (fw *Firewall) sendBlind(ctx context.Context, batch nft.Batch) (nft.Result, error) {
+	batch = batch.Exclusive()
+	batch.Generation = 0
+	start := time.Now()
+	result, err := fw.conn.Commit(ctx, batch)
+	if err != nil {
+		if errors.Is(err, nft.ErrUnknownOutcome) {
+			return nft.Result{}, err
+		}
+		// Refused because others were there first, or for its own sake.
+		return nft.Result{}, errors.Join(err, fw.catchUp(ctx))
+	}
+	before := fw.generation
+	touched, herr := fw.hear(context.WithoutCancel(ctx), func(t nft.Transaction) bool { return t.Port == fw.conn.Port() })
+	result.Generation = fw.witness.seen
+	if fw.generation = result.Generation; touched || herr != nil {
+		// The commit holds. What others did is found out by the next one,
+		// which will name a generation that is gone.
+		fw.generation = before
+		fw.releaseWitness()
+	}
+	fw.trace(batch, result, time.Since(start))
+	return result, nil
+}
+
+// load reads our tables, also next to busy writers who leave them alone, and
+// moves fw.generation to when they were so.
+func (fw *Firewall) load(ctx context.Context) (*nft.Ruleset, error) {
+	have, err := fw.conn.Load(ctx, fw.layout.Tables()...)
+	for errors.Is(err, nft.ErrGeneration) {
+		if err := fw.callWitness(ctx); err != nil {
+			return nil, err
+		}
+		if have, err = fw.conn.LoadUnchecked(ctx, fw.layout.Tables()...); err != nil {
+			return nil, err
+		}
+		if err = fw.catchUp(ctx); err == nil {
+			have.Generation = fw.generation
+		} else if errors.Is(err, errTouched) {
+			err = nft.ErrGeneration
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the ruleset back: %w", err)
+	}
+	fw.generation = have.Generation
+	return have, nil
+}
+
+// callWitness starts to listen to other writers.
+func (fw *Firewall) callWitness(ctx context.Context) error {
+	if fw.witness != nil {
+		return nil
+	}
+	monitor, err := nft.Listen(nft.Config{NetNS: fw.ns})
+	if err != nil {
+		return fmt.Errorf("listen to other writers: %w", err)
+	}
+	generation, err := fw.conn.Generation(ctx)
+	if err != nil {
+		return errors.Join(err, monitor.Close())
+	}
+	fw.witness = &witness{monitor: monitor, seen: generation}
+	return nil
+}
+
+// dismissWitness stops listening after enough commits without losses.
+func (fw *Firewall) dismissWitness(losses int) {
+	if fw.witness == nil {
+		return
+	}
+	if fw.witness.quiet++; losses > 0 {
+		fw.witness.quiet = 0
+	}
+	if fw.witness.quiet >= quietCommits {
+		fw.releaseWitness()
+	}
+}
+
+func (fw *Firewall) releaseWitness() {
+	if fw.witness != nil {
+		_ = fw.witness.monitor.Close()
+		fw.witness = nil
+	}
+}
