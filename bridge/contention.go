@@ -17,7 +17,15 @@ import (
 // some losses without one.
 
 // maxLosses is how often a commit names a generation before it goes without.
-const maxLosses = 8
+const maxLosses = 3
+
+// maxHeard is how many commits of others are listened to at a time. Who commits
+// faster than we can listen would keep us busy for ever.
+const maxHeard = 2000
+
+// maxLoads is how often the tables are read until nobody has touched them
+// meanwhile, or is known not to have.
+const maxLoads = 5
 
 // quietCommits is how many commits in a row have to succeed at once before the
 // witness is dismissed: it costs the kernel a message for each object that we
@@ -88,14 +96,11 @@ func (fw *Firewall) hear(ctx context.Context, until func(nft.Transaction) bool) 
 	if until(nft.Transaction{Generation: w.seen}) {
 		return false, nil
 	}
-	for {
+	for range maxHeard {
 		t, err := w.monitor.Next(ctx)
 		switch {
 		case errors.Is(err, nft.ErrOverrun):
-			// What was missed may have been anything.
-			if w.seen, err = fw.conn.Generation(ctx); err != nil {
-				return true, err
-			}
+			fw.releaseWitness() // what it missed may have been anything
 			return true, nil
 		case err != nil:
 			return true, fmt.Errorf("listen to other writers: %w", err)
@@ -108,6 +113,8 @@ func (fw *Firewall) hear(ctx context.Context, until func(nft.Transaction) bool) 
 			return touched, nil
 		}
 	}
+	fw.releaseWitness() // it is too far behind
+	return true, nil
 }
 
 // newer tells whether generation a comes after b; the numbers wrap around.
@@ -144,12 +151,14 @@ func (fw *Firewall) sendBlind(ctx context.Context, batch nft.Batch) (nft.Result,
 	}
 	before := fw.generation
 	touched, herr := fw.hear(context.WithoutCancel(ctx), func(t nft.Transaction) bool { return t.Port == fw.conn.Port() })
-	result.Generation = fw.witness.seen
-	if fw.generation = result.Generation; touched || herr != nil {
+	if touched || herr != nil {
 		// The commit holds. What others did is found out by the next one,
 		// which will name a generation that is gone.
 		fw.generation = before
 		fw.releaseWitness()
+	} else {
+		result.Generation = fw.witness.seen
+		fw.generation = result.Generation
 	}
 	fw.trace(batch, result, time.Since(start))
 	return result, nil
@@ -159,24 +168,42 @@ func (fw *Firewall) sendBlind(ctx context.Context, batch nft.Batch) (nft.Result,
 // moves fw.generation to when they were so.
 func (fw *Firewall) load(ctx context.Context) (*nft.Ruleset, error) {
 	have, err := fw.conn.Load(ctx, fw.layout.Tables()...)
-	for errors.Is(err, nft.ErrGeneration) {
-		if err := fw.callWitness(ctx); err != nil {
-			return nil, err
-		}
-		if have, err = fw.conn.LoadUnchecked(ctx, fw.layout.Tables()...); err != nil {
-			return nil, err
-		}
-		if err = fw.catchUp(ctx); err == nil {
-			have.Generation = fw.generation
-		} else if errors.Is(err, errTouched) {
-			err = nft.ErrGeneration
-		}
+	if errors.Is(err, nft.ErrGeneration) {
+		have, err = fw.loadAmidWriters(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the ruleset back: %w", err)
 	}
 	fw.generation = have.Generation
 	return have, nil
+}
+
+// loadAmidWriters reads our tables while others commit. The witness tells whether
+// they have touched them meanwhile. If it cannot keep up, what was read counts:
+// each object was so at some time during the reading.
+func (fw *Firewall) loadAmidWriters(ctx context.Context) (*nft.Ruleset, error) {
+	for attempt := 1; ; attempt++ {
+		if err := fw.callWitness(ctx); err != nil {
+			return nil, err
+		}
+		have, err := fw.conn.LoadUnchecked(ctx, fw.layout.Tables()...)
+		if errors.Is(err, nft.ErrGeneration) && attempt < maxLoads {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch err := fw.catchUp(ctx); {
+		case err == nil:
+			have.Generation = fw.generation
+			return have, nil
+		case !errors.Is(err, errTouched):
+			return nil, err
+		case attempt == maxLoads:
+			have.Generation, err = fw.conn.Generation(ctx)
+			return have, err
+		}
+	}
 }
 
 // callWitness starts to listen to other writers.

@@ -52,7 +52,7 @@ func TestUpdateNextToBusyWriters(t *testing.T) {
 	fw.web(t)
 	stop := busyWriters(t, fw, 4)
 	defer stop()
-	for i := range 200 {
+	for i := range 100 {
 		update(t, fw.Firewall, func(tx *bridge.Tx) {
 			tx.Network("web").Endpoint("c1").Publish(portmap.Binding{Host: portmap.Port(uint16(1000 + i)), Container: portmap.Port(80)})
 		})
@@ -69,8 +69,8 @@ func TestUpdateNextToBusyWriters(t *testing.T) {
 	for range again.View().Bindings("web", "c1") {
 		n++
 	}
-	if n != 200 {
-		t.Errorf("the next process sees %d bindings, want 200", n)
+	if n != 100 {
+		t.Errorf("the next process sees %d bindings, want 100", n)
 	}
 	if err := again.Teardown(ctx); err != nil {
 		t.Error(err)
