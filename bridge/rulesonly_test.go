@@ -18,12 +18,18 @@ type rulesOnly struct {
 
 func openRulesOnly(t testing.TB) *rulesOnly {
 	t.Helper()
+	return openRulesOnlyTraced(t, nil)
+}
+
+// openRulesOnlyTraced tells trace of each transaction.
+func openRulesOnlyTraced(t testing.TB, trace func(bridge.Transaction)) *rulesOnly {
+	t.Helper()
 	ns, err := netns.New()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ns.Close() })
-	fw, err := bridge.Open(context.Background(), bridge.Config{NetNS: ns, RulesOnly: true})
+	fw, err := bridge.Open(context.Background(), bridge.Config{NetNS: ns, RulesOnly: true, Trace: trace})
 	if err != nil {
 		t.Fatal(err)
 	}
