@@ -12,7 +12,7 @@ import (
 )
 
 // Facts are kept in the kernel as records: a letter for the kind, then fields
-// without names. Numbers are varints; strings and addresses have their length
+// without names. Numbers are varints, but for orders; strings and addresses have their length
 // in front. A record names its parent by its order.
 
 // recordVersion is raised when records of before can no longer be read.
@@ -32,6 +32,12 @@ func (w *recordWriter) uint(v uint64)  { w.b = binary.AppendUvarint(w.b, v) }
 func (w *recordWriter) str(s string)   { w.uint(uint64(len(s))); w.b = append(w.b, s...) }
 func (w *recordWriter) port(p uint16)  { w.b = binary.BigEndian.AppendUint16(w.b, p) }
 func (w *recordWriter) String() string { return string(w.b) }
+
+// order has a fixed width, so that a record is as long for the first fact as for
+// the millionth.
+func (w *recordWriter) order(v uint64) {
+	w.b = append(w.b, byte(v>>40), byte(v>>32), byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
+}
 
 func (w *recordWriter) addr(a netip.Addr) {
 	switch {
@@ -76,7 +82,7 @@ func (f *Forwarding) encode() string {
 
 func (n *Network) encode() string {
 	w := recordWriter{[]byte{recordNetwork}}
-	w.uint(n.Order)
+	w.order(n.Order)
 	w.str(n.Spec.Name)
 	w.str(n.Spec.Bridge)
 	w.gateway(n.Spec.IPv4)
@@ -87,8 +93,8 @@ func (n *Network) encode() string {
 
 func (e *Endpoint) encode() string {
 	w := recordWriter{[]byte{recordEndpoint}}
-	w.uint(e.Order)
-	w.uint(e.Network.Order)
+	w.order(e.Order)
+	w.order(e.Network.Order)
 	w.str(e.Spec.Name)
 	w.addr(e.Spec.IPv4)
 	w.addr(e.Spec.IPv6)
@@ -99,8 +105,8 @@ func (e *Endpoint) encode() string {
 func (b *Binding) encode() string {
 	var buf [64]byte
 	w := recordWriter{append(buf[:0], recordBinding)}
-	w.uint(b.Order)
-	w.uint(b.Endpoint.Order)
+	w.order(b.Order)
+	w.order(b.Endpoint.Order)
 	w.addr(b.Port.HostAddr)
 	w.uint(uint64(b.Port.Proto))
 	w.ports(b.Port.Host)
@@ -148,19 +154,19 @@ func decodeRecord(s string) (record, error) {
 			r.bad = true
 		}
 	case recordNetwork:
-		rec.order = r.uint()
+		rec.order = r.order()
 		rec.network.Name = r.str()
 		rec.network.Bridge = r.str()
 		rec.network.IPv4 = r.gateway()
 		rec.network.IPv6 = r.gateway()
 		rec.network.MTU = int(r.uint() & 0xfffff)
 	case recordEndpoint:
-		rec.order, rec.parent = r.uint(), r.uint()
+		rec.order, rec.parent = r.order(), r.order()
 		rec.end.Name = r.str()
 		rec.end.IPv4, rec.end.IPv6 = r.addr(), r.addr()
 		rec.end.MAC = net.HardwareAddr(r.str())
 	case recordBinding:
-		rec.order, rec.parent = r.uint(), r.uint()
+		rec.order, rec.parent = r.order(), r.order()
 		rec.binding.HostAddr = r.addr()
 		rec.binding.Proto = portmap.Proto(r.uint() & 0xff)
 		rec.binding.Host, rec.binding.Container = r.ports(), r.ports()
@@ -203,6 +209,14 @@ func (r *recordReader) uint() uint64 {
 		return 0
 	}
 	r.take(n)
+	return v
+}
+
+func (r *recordReader) order() uint64 {
+	var v uint64
+	for _, b := range r.take(6) {
+		v = v<<8 | uint64(b)
+	}
 	return v
 }
 
