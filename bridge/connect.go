@@ -91,6 +91,22 @@ func vethName(e *Endpoint) string {
 
 func (l *links) disconnect(e *Endpoint) error { return l.removeLink(vethName(e)) }
 
+// suspend takes an endpoint's interface out of use, and resume puts it back. The
+// container keeps its addresses and routes.
+func (l *links) suspend(e *Endpoint) error { return l.setUp(e, l.h.LinkSetDown) }
+func (l *links) resume(e *Endpoint) error  { return l.setUp(e, l.h.LinkSetUp) }
+
+func (l *links) setUp(e *Endpoint, set func(netlink.Link) error) error {
+	link, err := l.find(vethName(e))
+	if err == nil && link != nil && link.Attrs().Alias == ownAlias {
+		err = set(link)
+	}
+	if err != nil {
+		return fmt.Errorf("bridge: endpoint %s: %w", e, err)
+	}
+	return nil
+}
+
 func (l *links) connect(e *Endpoint, link Link) error {
 	bridge, err := l.find(e.Network.Spec.Bridge)
 	if err != nil {

@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/seawall-net/seawall/internal/netns"
 	"github.com/seawall-net/seawall/nft"
@@ -79,6 +80,27 @@ func (tx *Tx) needForwarding(n *Network) {
 			f := &Forwarding{Family: family}
 			f.record = f.encode()
 			tx.add(f)
+		}
+	}
+}
+
+// endForwarding removes the fact that forwarding was switched on, where the Tx
+// has removed the last network that needed it.
+func (tx *Tx) endForwarding() {
+	removed := slices.ContainsFunc(tx.log, func(a applied) bool {
+		_, ok := a.fact.(*Network)
+		return ok && !a.add
+	})
+	if tx.err != nil || !removed {
+		return
+	}
+	for family, f := range tx.fw.state.forwarding {
+		needed := false
+		for _, n := range tx.fw.state.networks {
+			needed = needed || n.fact.Gateway(family).exists()
+		}
+		if !needed {
+			tx.remove(f)
 		}
 	}
 }

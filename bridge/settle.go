@@ -4,31 +4,39 @@ import (
 	"errors"
 )
 
-// stopLinks takes out of use what the Tx removes, before its rules go. It
-// returns the networks whose bridges it stopped.
-func (fw *Firewall) stopLinks(tx *Tx) ([]*Network, error) {
-	var stopped []*Network
+// stopLinks takes out of use what the Tx removes, before its rules go. resume
+// puts it back into use, if the Tx fails. An error leaves everything as it was.
+func (fw *Firewall) stopLinks(tx *Tx) (resume func() error, err error) {
+	var undo []func() error
+	resume = func() error {
+		var errs []error
+		for _, f := range undo {
+			errs = append(errs, f())
+		}
+		return errors.Join(errs...)
+	}
+	fresh := map[Fact]bool{} // what the Tx itself has added has no links yet
 	for _, a := range tx.log {
-		if a.add {
+		if a.add || fresh[a.fact] {
+			fresh[a.fact] = true
 			continue
 		}
-		var err error
 		switch f := a.fact.(type) {
 		case *Network:
-			if err = fw.links.stop(f); err == nil {
-				stopped = append(stopped, f)
-			}
+			undo = append(undo, func() error { return fw.links.start(f) })
+			err = fw.links.stop(f)
 		case *Endpoint:
-			err = fw.links.disconnect(f)
+			undo = append(undo, func() error { return fw.links.resume(f) })
+			err = fw.links.suspend(f)
+		case *Forwarding:
+			undo = append(undo, func() error { return fw.links.forward(f.Family, true) })
+			err = fw.links.forward(f.Family, false)
 		}
 		if err != nil {
-			for _, n := range stopped {
-				err = errors.Join(err, fw.links.start(n))
-			}
-			return nil, err
+			return nil, errors.Join(err, resume())
 		}
 	}
-	return stopped, nil
+	return resume, nil
 }
 
 // stopForwarding switches off what was switched on.
@@ -40,14 +48,18 @@ func (fw *Firewall) stopForwarding(on []*Forwarding) error {
 	return errors.Join(errs...)
 }
 
-// settleLinks makes the bridges of new networks, and then deletes those of
-// removed ones. If it fails, the new ones are gone and the removed ones back.
+// settleLinks makes the bridges of new networks, and then deletes the links of
+// what was removed. If it fails, the new ones are gone.
 func (fw *Firewall) settleLinks(tx *Tx) error {
 	var gone, made []*Network
+	var detached []*Endpoint
 	var forward []*Forwarding
 	for _, a := range tx.log {
-		if f, ok := a.fact.(*Forwarding); ok && a.add {
+		if f, ok := a.fact.(*Forwarding); ok && a.add && fw.state.forwarding[f.Family] == f {
 			forward = append(forward, f)
+		}
+		if e, ok := a.fact.(*Endpoint); ok && !a.add {
+			detached = append(detached, e)
 		}
 		n, ok := a.fact.(*Network)
 		switch {
@@ -69,9 +81,11 @@ func (fw *Firewall) settleLinks(tx *Tx) error {
 			for _, n := range made[:i+1] {
 				err = errors.Join(err, fw.links.remove(n))
 			}
-			for _, n := range gone {
-				err = errors.Join(err, fw.links.start(n))
-			}
+			return err
+		}
+	}
+	for _, e := range detached {
+		if err := fw.links.disconnect(e); err != nil {
 			return err
 		}
 	}

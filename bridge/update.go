@@ -36,6 +36,7 @@ func (fw *Firewall) Update(ctx context.Context, fn func(*Tx) error) error {
 	if err := fn(tx); err != nil {
 		return err
 	}
+	tx.endForwarding()
 	if tx.err != nil {
 		return tx.err
 	}
@@ -62,30 +63,28 @@ func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
 	for _, op := range tx.user {
 		op(&batch)
 	}
-	var stopped []*Network
+	resume := func() error { return nil }
 	if fw.links != nil {
-		if stopped, err = fw.stopLinks(tx); err != nil {
+		if resume, err = fw.stopLinks(tx); err != nil {
 			return err
 		}
 	}
 	result, err := fw.commit(ctx, tx, batch)
 	if err != nil {
-		for _, n := range stopped {
-			err = errors.Join(err, fw.links.start(n))
-		}
-		return err
+		return errors.Join(err, resume())
 	}
 	if fw.links != nil {
 		if err := fw.settleLinks(tx); err != nil {
-			return fw.takeBack(tx, result, err)
+			return fw.takeBack(tx, result, err, resume)
 		}
 	}
 	tx.change.Commit(result)
 	return nil
 }
 
-// takeBack undoes a commit whose links could not be made.
-func (fw *Firewall) takeBack(tx *Tx, result nft.Result, cause error) error {
+// takeBack undoes a commit whose links could not be made, and then resumes
+// those that were taken out of use.
+func (fw *Firewall) takeBack(tx *Tx, result nft.Result, cause error, resume func() error) error {
 	tx.change.Commit(result)
 	tx.change = fw.union.Begin()
 	for i := len(tx.log) - 1; i >= 0; i-- {
@@ -106,7 +105,7 @@ func (fw *Firewall) takeBack(tx *Tx, result nft.Result, cause error) error {
 	}
 	tx.change.Commit(result)
 	tx.change = fw.union.Begin() // for the rollback of the facts
-	return cause
+	return errors.Join(cause, resume())
 }
 
 // commit sends a batch, if our objects are as they should be.
