@@ -5,10 +5,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/seawall-net/seawall/bridge"
 	"github.com/seawall-net/seawall/nft"
+	"github.com/seawall-net/seawall/portmap"
 )
 
 // What a stranger has changed is noticed by the next update, which changes nothing, and mended by Heal.
@@ -148,6 +150,56 @@ func TestStrangersAreNoDrift(t *testing.T) {
 		w.byHand(func(b *nft.Batch) { b.Delete(&nft.Table{Family: nft.IPv4, Name: "foreign"}) })
 	}
 	w.kernelIsDesired("ten updates")
+}
+
+// Updates take turns, with each other and with strangers who never rest.
+func TestParallelUpdates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bridge.Config{})
+	w.networkA()
+	w.attach("a", "a1", 2)
+	done, resting := make(chan struct{}), make(chan error)
+	stranger := w.hand()
+	go func() {
+		table := &nft.Table{Family: nft.IPv4, Name: "foreign"}
+		var come, leave nft.Batch
+		come.Add(table)
+		leave.Delete(table)
+		for {
+			for _, b := range []nft.Batch{come, leave} {
+				if _, err := stranger.Commit(context.Background(), b); err != nil {
+					resting <- err
+					return
+				}
+			}
+			select {
+			case <-done:
+				resting <- nil
+				return
+			default:
+			}
+		}
+	}()
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for j := range 8 {
+				port := portmap.Binding{Host: portmap.Port(uint16(100*i + j + 1)), Container: portmap.Port(80)}
+				if err := w.try(func(tx *bridge.Tx) { tx.Network("a").Endpoint("a1").Publish(port) }); err != nil {
+					t.Errorf("publish %s: %v", port, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	close(done)
+	if err := <-resting; err != nil {
+		t.Fatal(err)
+	}
+	if got := len(facts(w.fw)); got != 1+1+64 {
+		t.Errorf("%d facts, want 66", got)
+	}
+	w.kernelIsDesired("64 updates")
 }
 
 // An update that fails leaves the links of what it would have removed.

@@ -31,6 +31,7 @@ func TestMasquerade(t *testing.T) {
 func TestNetworksOfOneFamily(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bridge.Config{})
+	w.host.SetSysctl("net.ipv6.conf.default.accept_ra", "2")
 	w.network("four", "172.30.4.0/24")
 	w.network("six", "fd00:30:6::/64")
 	w.container("four", "c4", 2, "8084:80", "8084:80/udp")
@@ -63,4 +64,28 @@ func TestNetworksOfOneFamily(t *testing.T) {
 	if err != nil || len(addrs) != 0 {
 		t.Errorf("a bridge without IPv6 has the addresses %v (%v)", addrs, err)
 	}
+}
+
+// An endpoint has the families of its addresses.
+func TestEndpointsOfOneFamily(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bridge.Config{})
+	w.networkA()
+	both := w.subnets["a"]
+	w.subnets["a"] = prefixPair{both[0]}
+	w.container("a", "c4", 4, "8084:80", "8084:80/udp")
+	w.subnets["a"] = prefixPair{1: both[1]}
+	w.container("a", "c6", 6, "8086:80", "8086:80/udp")
+	w.fates(`
+		ext   tcp4,udp4  host:8084      c4 sees ext
+		ext   tcp6,udp6  host:8084      refused
+		ext   tcp6,udp6  host:8086      c6 sees ext
+		ext   tcp4,udp4  host:8086      refused
+		c4    tcp4,udp4  host:8084      c4 sees gw-a
+		c6    tcp6,udp6  host:8086      c6 sees gw-a
+		c4    tcp4,udp4  ext:80         ext sees host
+		c6    tcp6,udp6  ext:80         ext sees host
+		ext   tcp,udp    c4:80          silent
+		ext   tcp,udp    c6:80          silent
+	`)
 }

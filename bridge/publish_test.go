@@ -94,12 +94,14 @@ func TestPublish(t *testing.T) {
 func TestPublishRanges(t *testing.T) {
 	t.Parallel()
 	w := oneNetwork(t)
-	w.serve("a1", 8999, 9000, 9005, 9009, 9010, 7000, 7001, 7002)
+	w.serve("a1", 8999, 9000, 9005, 9009, 9010, 7000, 7001, 7002, 1, 65535)
 	w.serve("a2", 9005, 9030, 9031)
 	w.publish("a", "a1",
 		"9000-9009:9000-9009", "9000-9009:9000-9009/udp", "9000-9009:9000-9009/sctp",
 		"9100-9102:7000-7002",
 		"192.0.2.3:9030-9031:9030-9031",
+		// The edges of what there is.
+		"1-2:1-2", "65534-65535:65534-65535/udp", "65535:65535",
 	)
 	// An exact publication beside ranges, on their edges and across protocols.
 	w.publish("a", "a2", "9010:80", "8999:81", "192.0.2.1:9030-9031:9030-9031", "9031:80/udp")
@@ -124,6 +126,10 @@ func TestPublishRanges(t *testing.T) {
 		ext   tcp4          host:9031   a2 sees ext
 		ext   tcp6          host:9031   refused
 		ext   udp           host:9031   a2 sees ext
+		# The first port and the last.
+		ext   tcp           host:1      a1 sees ext
+		ext   tcp,udp       host:65535  a1 sees ext
+		ext   udp           host:1      refused
 		# The container answers on ports that nobody published.
 		host  tcp,udp       a1:9010     a1 sees gw-a
 		ext   tcp,udp       a1:9005     silent
@@ -168,11 +174,17 @@ func TestTransitIsUntouched(t *testing.T) {
 	w.networkA()
 	w.container("a", "a1", 2, "8080:80", "8080:80/udp", "8080:80/sctp", "9000-9001:9000-9001")
 	w.container("a", "a2", 3)
-	w.serve("a1", 9000)
-	w.serve("far", 8080, 9000)
+	w.serve("a1", 9000, 9010)
+	w.serve("far", 8080, 8088, 9000)
+	// Not even what is published on an address that is another's.
+	w.publish("a", "a1", "198.51.100.2:8088:80", "[2001:db8:2::2]:8088:80", "198.51.100.2:9010-9011:9010-9011")
 	w.fates(`
 		ext   tcp,udp,sctp  far:8080       far sees ext
 		ext   tcp           far:9000       far sees ext
+		ext   tcp           far:8088       far sees ext
+		ext   tcp           far:9010       refused
+		host  tcp           far:8088       far sees host-far
+		host  tcp           host:8088      refused
 		far   tcp,udp       ext:80         ext sees far
 		a2    tcp,udp,sctp  far:8080       far sees host-far
 		host  tcp,udp       far:8080       far sees host-far
