@@ -163,7 +163,8 @@ func TestParallelUpdates(t *testing.T) {
 	go func() {
 		table := &nft.Table{Family: nft.IPv4, Name: "foreign"}
 		var come, leave nft.Batch
-		come.Add(table)
+		come.Add(table, &nft.Rule{Chain: userChain(nft.IPv4), Statements: []nft.Statement{nft.Counter(), drop}})
+		leave.Flush(&nft.Chain{Table: seawallTables()[0], Name: "DOCKER-USER"})
 		leave.Delete(table)
 		for {
 			for _, b := range []nft.Batch{come, leave} {
