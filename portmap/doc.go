@@ -9,7 +9,7 @@
 // of all published bindings and finds a conflict without searching through them.
 //
 //	"8080:80"  ──Parse──▶  Binding  ──Claims──▶  0.0.0.0:8080/tcp  ──▶  Index
-//	                                             [::]:8080/tcp    └▶  NAT  ──▶  nft objects
+//	                                             [::]:8080/tcp     └─▶  NAT  ──▶  nft objects
 //
 // A [NAT] makes the nft objects that lead packets from claims to containers: maps
 // that are looked up once for each new connection, so that its cost does not
