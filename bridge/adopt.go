@@ -10,8 +10,8 @@ import (
 	"github.com/seawall-net/seawall/nft"
 )
 
-// ErrForeignTable: a table of the layout's name is there, but holds no facts
-// that this version can read.
+// ErrForeignTable says that a table of the layout's name is there, but holds no
+// facts that this version can read.
 var ErrForeignTable = errors.New("the table was made by something else, or by another version")
 
 // adopt takes over what is in the kernel, or starts anew where nothing is.

@@ -14,7 +14,7 @@ var (
 	errNotExist = fs.ErrNotExist
 )
 
-// ErrClosed: the Firewall was closed, or torn down.
+// ErrClosed says that the Firewall was closed, or torn down.
 var ErrClosed = errors.New("bridge: the firewall is closed")
 
 // A DriftError says that objects of ours in the kernel are not what they should

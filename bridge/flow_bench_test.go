@@ -150,7 +150,7 @@ func (w *flowWorld) burst(b *testing.B, n int) time.Duration {
 		// The source: 200 addresses with 50,000 ports each. The IP checksum
 		// is kept right by changing the identification field, too.
 		host, sport := byte(2+w.flow/50_000%200), uint16(1024+w.flow%50_000)
-		id := uint16(0xffff - uint16(host))
+		id := 0xffff - uint16(host)
 		w.frame[14+4], w.frame[14+5] = byte(id>>8), byte(id)
 		w.frame[addr], w.frame[port], w.frame[port+1] = host, byte(sport>>8), byte(sport)
 		fixIPChecksum(w.frame[14 : 14+20])

@@ -155,8 +155,8 @@ func (u *Union) Begin() *Change {
 	return u.change
 }
 
-// ErrContradiction: two users of a union need objects with the same ID that
-// are not equal.
+// ErrContradiction says that two users of a union need objects with the same ID
+// that are not equal.
 var ErrContradiction = errors.New("two users need it to be different")
 
 // Add adds a need for an object.

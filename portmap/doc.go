@@ -1,5 +1,6 @@
 // Package portmap is about published ports: what a binding is, how Docker's -p
-// writes one, and which bindings exclude each other.
+// writes one, which bindings exclude each other, and how packets are translated
+// on their way to a container and back.
 //
 // A [Binding] says that a port of the host leads to a port of a container.
 // [Parse] reads it from Docker's notation and [Binding.String] writes it back.
@@ -8,7 +9,12 @@
 // of all published bindings and finds a conflict without searching through them.
 //
 //	"8080:80"  ──Parse──▶  Binding  ──Claims──▶  0.0.0.0:8080/tcp  ──▶  Index
-//	                                             [::]:8080/tcp
+//	                                             [::]:8080/tcp     └─▶  NAT  ──▶  nft objects
+//
+// A [NAT] makes the nft objects that lead packets from claims to containers: maps
+// that are looked up once for each new connection, so that its cost does not
+// depend on how many ports are published. It also makes what masquerades the
+// packets of a network.
 //
 // Everything here depends on its input alone: no I/O, no clock, no state shared
 // between values. All types but Index are plain values; an Index is changed in

@@ -9,6 +9,7 @@ import (
 // TCP, Docker's default.
 type Proto uint8
 
+// The protocols that have ports.
 const (
 	TCP Proto = iota
 	UDP

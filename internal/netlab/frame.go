@@ -114,7 +114,7 @@ func (f Frame) arp() []byte {
 // segment builds the transport header and what follows.
 func (f Frame) segment() []byte {
 	var b []byte
-	sum := -1 // where the checksum goes
+	var sum int // where the checksum goes
 	switch f.Proto {
 	case "tcp":
 		b = make([]byte, 20, 20+len(f.Payload))

@@ -56,7 +56,8 @@ func Open(path string) (*os.File, error) {
 	return file, nil
 }
 
-// Do runs f inside ns and returns f's error; nil means the current namespace, where f simply runs.
+// Do runs f inside ns and returns f's error; nil means the current namespace, where f simply runs. It fails with
+// os.ErrClosed if ns is closed.
 //
 // Otherwise f runs on another goroutine locked to its OS thread, and Do waits for it; a panic or a runtime.Goexit
 // (such as testing.T.FailNow) in f continues in the caller. Goroutines that f starts are not inside ns. What f opens
@@ -67,13 +68,27 @@ func Do(ns *os.File, f func() error) error {
 	if ns == nil {
 		return f()
 	}
-	defer runtime.KeepAlive(ns)
 	return onThread(func() error {
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+		err := control(ns, func(fd int) error { return unix.Setns(fd, unix.CLONE_NEWNET) })
+		if err != nil {
 			return fmt.Errorf("netns: enter %s: %w", ns.Name(), err)
 		}
 		return f()
 	})
+}
+
+// control runs f with the descriptor of an open file, which cannot be closed meanwhile: otherwise the number might
+// already be another file's.
+func control(file *os.File, f func(fd int) error) error {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var result error
+	if err := raw.Control(func(fd uintptr) { result = f(int(fd)) }); err != nil {
+		return os.ErrClosed // the only reason
+	}
+	return result
 }
 
 // onThread runs f, which changes its thread's namespace, on a thread that is put back into the caller's namespace
@@ -124,10 +139,13 @@ func onThread(f func() error) error {
 
 // Dup returns another open file on the same namespace, to be kept beyond the life of ns.
 func Dup(ns *os.File) (*os.File, error) {
-	defer runtime.KeepAlive(ns)
-	fd, err := unix.FcntlInt(ns.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	var dup int
+	err := control(ns, func(fd int) (err error) {
+		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("netns: duplicate %s: %w", ns.Name(), err)
 	}
-	return os.NewFile(uintptr(fd), ns.Name()), nil
+	return os.NewFile(uintptr(dup), ns.Name()), nil
 }

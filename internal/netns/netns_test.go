@@ -130,8 +130,29 @@ func TestDoAfterCloseFails(t *testing.T) {
 	ns := create(t)
 	ns.Close()
 	ran := false
-	if err := netns.Do(ns, func() error { ran = true; return nil }); err == nil || ran {
+	if err := netns.Do(ns, func() error { ran = true; return nil }); !errors.Is(err, os.ErrClosed) || ran {
 		t.Errorf("err=%v ran=%v", err, ran)
+	}
+	if dup, err := netns.Dup(ns); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Dup returned %v, %v", dup, err)
+	}
+}
+
+// A file that is closed meanwhile is entered, or it is closed: never another that got its number. The race detector
+// looks on.
+func TestDoWhileClosing(t *testing.T) {
+	for range 20 {
+		ns := create(t)
+		errs := make(chan error)
+		for range 4 {
+			go func() { errs <- netns.Do(ns, func() error { return nil }) }()
+		}
+		ns.Close()
+		for range 4 {
+			if err := <-errs; err != nil && !errors.Is(err, os.ErrClosed) {
+				t.Error(err)
+			}
+		}
 	}
 }
 
