@@ -13,8 +13,9 @@ type Config struct {
 	NetNS *os.File
 	// Layout decides how the ruleset looks. Nil is [Native].
 	Layout Layout
-	// AllowDirectRouting lets packets from outside reach published ports by
-	// the endpoints' own addresses, if they are routed here. DOCKER-USER then
+	// AllowDirectRouting lets packets from outside reach ports that are
+	// published on all of the host's addresses by the endpoints' own, if they
+	// are routed here. DOCKER-USER then
 	// judges all such packets.
 	AllowDirectRouting bool
 	// RulesOnly leaves bridges, their addresses, and sysctls to the caller.

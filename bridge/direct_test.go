@@ -38,6 +38,8 @@ func TestAllowDirectRouting(t *testing.T) {
 	w := twoNetworks(t, bridge.Config{AllowDirectRouting: true})
 	w.container("a", "a3", 4, "9000-9009:9000-9009")
 	w.serve("a3", 9000, 9009, 9010)
+	w.container("a", "a4", 5, "127.0.0.1:8081:81", "[::1]:8081:81", "127.0.0.1:9100-9101:9100-9101", "[::1]:9100-9101:9100-9101")
+	w.serve("a4", 9101)
 	w.witness("a2")
 	w.handAppend("a2", 81, accept)
 	w.fates(`
@@ -46,6 +48,10 @@ func TestAllowDirectRouting(t *testing.T) {
 		ext    tcp,udp,sctp  a1:80       a1 sees ext
 		ext    tcp           a3:9000     a3 sees ext
 		ext    tcp           a3:9009     a3 sees ext
+		# What is published on one address of the host is reached by that one only.
+		host   tcp           loopback:8081  a4 sees gw-a
+		ext    tcp           a4:81       silent
+		ext    tcp           a4:9101     silent
 		# The port of the host is none of the container.
 		ext    tcp,udp,sctp  a1:8080     silent
 		ext    tcp,udp,sctp  a1:81       silent

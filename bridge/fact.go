@@ -20,8 +20,9 @@ type Fact interface {
 
 // A Host is what holds for all networks.
 type Host struct {
-	// AllowDirectRouting lets packets from outside reach published ports by
-	// the endpoints' own addresses, if they are routed here.
+	// AllowDirectRouting lets packets from outside reach ports that are
+	// published on all of the host's addresses by the endpoints' own, if they
+	// are routed here.
 	AllowDirectRouting bool
 
 	record string

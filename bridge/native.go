@@ -106,6 +106,10 @@ func (l *nativeFamily) binding(b *Binding, add func(nft.Object)) {
 		}
 		for i := range ports.Len() {
 			l.filter.Open(to, proto, ports.First+uint16(i), add)
+			// Who publishes on one address means that one, and no other way in.
+			if b.Endpoint.Network.Host.AllowDirectRouting && c.Addr.IsUnspecified() {
+				l.filter.OpenDirect(to, proto, ports.First+uint16(i), add)
+			}
 		}
 	}
 }

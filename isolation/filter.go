@@ -25,6 +25,9 @@ type Filter struct {
 	// openRanges those that are published as ranges, together with the
 	// addresses of the host that they are published on.
 	open, openRanges nft.Set
+	// direct holds the ports of endpoints that may be reached without a
+	// translation, where direct routing is allowed.
+	direct nft.Set
 
 	raw, forward nft.Chain
 }
@@ -40,6 +43,7 @@ func NewFilter(t nft.TableRef) *Filter {
 		from:       nft.Set{Table: t, Name: "from-bridge", Key: nft.TypeIFName, Data: nft.TypeVerdict},
 		to:         nft.Set{Table: t, Name: "to-bridge", Key: nft.TypeIFName, Data: nft.TypeVerdict},
 		open:       nft.Set{Table: t, Name: "open", Key: port},
+		direct:     nft.Set{Table: t, Name: "direct", Key: port},
 		openRanges: nft.Set{Table: t, Name: "open-ranges", Key: nft.TypeOf(addr, nft.TypeInetProto, nft.TypeInetService, addr), Interval: true},
 		raw: nft.Chain{Table: t, Name: "raw-prerouting",
 			Hook: nft.Prerouting, Priority: nft.PriorityRaw},

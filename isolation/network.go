@@ -10,8 +10,8 @@ import (
 type Network struct {
 	// Bridge is the name of the network's Linux bridge.
 	Bridge string
-	// AllowDirectRouting lets packets from outside reach published ports by
-	// the endpoint's own address, if they are routed here.
+	// AllowDirectRouting lets packets from outside reach ports that are
+	// published on all addresses by the endpoint's own, if they are routed here.
 	AllowDirectRouting bool
 }
 
@@ -37,9 +37,13 @@ func (f *Filter) Network(n Network, userdata string, add func(nft.Object)) {
 
 	// What enters it: published ports only. Without direct routing they are
 	// reached through a translation of the host's address and not otherwise.
-	f.rule(add, to, "open", n.published(f.port().InSet(f.open), nft.Counter(), nft.Accept())...)
+	f.rule(add, to, "open", nft.CTStatus.Any(nft.CTDNAT), f.port().InSet(f.open), nft.Counter(), nft.Accept())
 	f.rule(add, to, "open-ranges", n.published(
 		nft.Concat(f.port(), nft.CTOriginalDaddr(f.table.Family)).InSet(f.openRanges), nft.Counter(), nft.Accept())...)
+	if n.AllowDirectRouting {
+		add(&f.direct)
+		f.rule(add, to, "direct", f.port().InSet(f.direct), nft.Counter(), nft.Accept())
+	}
 	f.rule(add, to, "drop", nft.Counter(), nft.Drop())
 
 	bridge := nft.Key(nft.Name(n.Bridge))
@@ -72,6 +76,13 @@ func (f *Filter) Endpoint(n Network, addr netip.Addr, userdata string, add func(
 // Open adds what lets packets in to a port of an endpoint.
 func (f *Filter) Open(addr netip.Addr, proto nft.L4Proto, port uint16, add func(nft.Object)) {
 	add(&nft.Element{Set: f.open.Ref(), Key: nft.Key(nft.Addr(addr), nft.Proto(proto), nft.Port(port))})
+}
+
+// OpenDirect adds what lets packets in to a port of an endpoint that were sent to
+// the endpoint's own address.
+func (f *Filter) OpenDirect(addr netip.Addr, proto nft.L4Proto, port uint16, add func(nft.Object)) {
+	add(&f.direct)
+	add(&nft.Element{Set: f.direct.Ref(), Key: nft.Key(nft.Addr(addr), nft.Proto(proto), nft.Port(port))})
 }
 
 // OpenRange adds what lets packets in to the ports first to last of an
