@@ -49,7 +49,7 @@ func TestAllowDirectRouting(t *testing.T) {
 		ext    tcp           a3:9000     a3 sees ext
 		ext    tcp           a3:9009     a3 sees ext
 		# What is published on one address of the host is reached by that one only.
-		host   tcp           loopback:8081  a4 sees gw-a
+		host   tcp4          loopback:8081  a4 sees gw-a
 		ext    tcp           a4:81       silent
 		ext    tcp           a4:9101     silent
 		# The port of the host is none of the container.
