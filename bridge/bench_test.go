@@ -61,8 +61,11 @@ func benchPort(i int) portmap.Binding {
 func publish(b testing.TB, fw *bridge.Firewall, n int) {
 	b.Helper()
 	update(b, fw, func(tx *bridge.Tx) {
-		for i := range n {
-			tx.Network("n").Endpoint(fmt.Sprintf("c%d", i/portsPerEndpoint)).Publish(benchPort(i))
+		for first := 0; first < n; first += portsPerEndpoint {
+			e := tx.Network("n").Endpoint(fmt.Sprintf("c%d", first/portsPerEndpoint))
+			for i := first; i < min(n, first+portsPerEndpoint); i++ {
+				e.Publish(benchPort(i))
+			}
 		}
 	})
 }

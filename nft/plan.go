@@ -17,8 +17,7 @@ type plannedObjects struct {
 	chains   []Object
 	sets     []Object
 	rules    []Object
-	elements []setElements
-	bySet    map[SetRef]int
+	elements []setElements // few sets, but many elements
 }
 
 // setElements are elements of one set: they share messages.
@@ -45,21 +44,24 @@ func (p *plannedObjects) push(o Object) {
 	case *Rule:
 		p.rules = append(p.rules, o)
 	case *Element:
-		i, ok := p.bySet[o.Set]
-		if !ok {
-			if p.bySet == nil {
-				p.bySet = map[SetRef]int{}
-			}
-			i = len(p.elements)
-			p.bySet[o.Set] = i
-			p.elements = append(p.elements, setElements{set: o.Set})
-		}
-		elements := &p.elements[i].elements
+		elements := p.of(o.Set)
 		if n := len(*elements); n == cap(*elements) {
 			*elements = slices.Grow(*elements, max(1, n)) // append alone grows large slices by little
 		}
 		*elements = append(*elements, o)
 	}
+}
+
+// of returns the list of a set's elements. The sets that elements are pushed to
+// in turn are the last ones.
+func (p *plannedObjects) of(ref SetRef) *[]*Element {
+	for i := len(p.elements) - 1; i >= 0; i-- {
+		if p.elements[i].set == ref {
+			return &p.elements[i].elements
+		}
+	}
+	p.elements = append(p.elements, setElements{set: ref})
+	return &p.elements[len(p.elements)-1].elements
 }
 
 // batch returns the plan as a batch.
