@@ -147,7 +147,7 @@ func (c *Change) Batch() (Batch, error) {
 		p.add.push(s.object)
 		if r, ok := s.object.(*Rule); ok && p.chains[r.Chain] == nil {
 			for _, m := range c.u.rules[r.Chain] {
-				p.chains[r.Chain] = append(p.chains[r.Chain], placed{m.object.(*Rule), m.handle})
+				p.chains[r.Chain] = append(p.chains[r.Chain], placed{m.object.(*Rule), m.handle, m.handle == 0})
 			}
 		}
 	}
