@@ -90,7 +90,17 @@ type memory struct {
 func remember(t testing.TB, fw *Firewall) memory {
 	t.Helper()
 	rs := mustRead(t, fw)
-	return memory{view: fw.View(), desired: fw.Desired().String(), kernel: rs.String(), generation: rs.Generation}
+	return memory{view: fw.View(), desired: fw.Desired().String(), kernel: stateless(t, rs), generation: rs.Generation}
+}
+
+// stateless prints a ruleset without what its counters have counted.
+func stateless(t testing.TB, rs *nft.Ruleset) string {
+	t.Helper()
+	var text strings.Builder
+	if err := rs.Print(&text, nft.PrintOptions{Stateless: true}); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
 }
 
 func (m memory) check(t testing.TB, fw *Firewall) {
