@@ -62,6 +62,18 @@ func (tx *Tx) rollback() {
 	}
 }
 
+// batch returns what the kernel has to do.
+func (tx *Tx) batch() (nft.Batch, error) {
+	b, err := tx.change.Batch()
+	if err != nil {
+		return nft.Batch{}, err
+	}
+	for _, op := range tx.user {
+		op(&b)
+	}
+	return b, nil
+}
+
 // nextOrder numbers a new fact. Numbers of a failed Tx are not used again.
 func (tx *Tx) nextOrder() uint64 {
 	tx.fw.state.order++

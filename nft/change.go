@@ -285,10 +285,23 @@ func (u *Union) undoElement(e *Element, s *step) {
 }
 
 // Base returns the union as it was when the change began. The change stays open.
-func (c *Change) Base() *Ruleset {
+func (c *Change) Base() (rs *Ruleset) {
+	c.rebase(func() { rs = c.u.Ruleset() })
+	return rs
+}
+
+// SetHandles learns the handles of the rules that were there when the change
+// began from a loaded ruleset. The change stays open; what Batch returned
+// before may be out of date.
+func (c *Change) SetHandles(have *Ruleset) {
+	c.rebase(func() { c.u.SetHandles(have, Result{}) })
+}
+
+// rebase calls f with the union as it was when the change began.
+func (c *Change) rebase(f func()) {
 	log, err := c.log, c.err
 	c.Rollback()
-	rs := c.u.Ruleset()
+	f()
 	*c = Change{u: c.u}
 	c.u.change = c
 	for _, s := range log.all() {
@@ -299,5 +312,4 @@ func (c *Change) Base() *Ruleset {
 		}
 	}
 	c.err = err
-	return rs
 }
