@@ -159,7 +159,7 @@ func decodeRecord(s string) (record, error) {
 		rec.network.Bridge = r.str()
 		rec.network.IPv4 = r.gateway()
 		rec.network.IPv6 = r.gateway()
-		rec.network.MTU = int(r.uint() & 0xfffff)
+		rec.network.MTU = int(r.atMost(1<<16 - 1))
 	case recordEndpoint:
 		rec.order, rec.parent = r.order(), r.order()
 		rec.end.Name = r.str()
@@ -168,7 +168,7 @@ func decodeRecord(s string) (record, error) {
 	case recordBinding:
 		rec.order, rec.parent = r.order(), r.order()
 		rec.binding.HostAddr = r.addr()
-		rec.binding.Proto = portmap.Proto(r.uint() & 0xff)
+		rec.binding.Proto = portmap.Proto(r.atMost(1<<8 - 1))
 		rec.binding.Host, rec.binding.Container = r.ports(), r.ports()
 	default:
 		return record{}, fmt.Errorf("kind %q: %w", rec.kind, errRecord)
@@ -220,6 +220,16 @@ func (r *recordReader) order() uint64 {
 	return v
 }
 
+// atMost reads a number, and refuses a greater one.
+func (r *recordReader) atMost(limit uint64) uint64 {
+	v := r.uint()
+	if v > limit {
+		r.bad = true
+		return 0
+	}
+	return v
+}
+
 func (r *recordReader) str() string { return string(r.take(int(min(r.uint(), 1<<16)))) }
 
 func (r *recordReader) port() uint16 {
@@ -250,8 +260,8 @@ func (r *recordReader) gateway() Gateway {
 	if !a.IsValid() {
 		return Gateway{}
 	}
-	bits := r.uint()
-	g := Gateway{Subnet: netip.PrefixFrom(a, int(min(bits, 255))), Address: r.addr()}
+	bits := r.atMost(128)
+	g := Gateway{Subnet: netip.PrefixFrom(a, int(bits)), Address: r.addr()}
 	if !g.Subnet.IsValid() {
 		r.bad = true
 	}

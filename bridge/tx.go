@@ -62,6 +62,18 @@ func (tx *Tx) rollback() {
 	}
 }
 
+// batch returns what the kernel has to do.
+func (tx *Tx) batch() (nft.Batch, error) {
+	b, err := tx.change.Batch()
+	if err != nil {
+		return nft.Batch{}, err
+	}
+	for _, op := range tx.user {
+		op(&b)
+	}
+	return b, nil
+}
+
 // nextOrder numbers a new fact. Numbers of a failed Tx are not used again.
 func (tx *Tx) nextOrder() uint64 {
 	tx.fw.state.order++
@@ -129,12 +141,36 @@ type EndpointTx struct {
 	fact *Endpoint // nil after an error
 }
 
+// gone fails the Tx, and tells so, if the network was removed since. So does it
+// after an earlier error.
+func (n NetworkTx) gone() bool {
+	tx := n.tx
+	if tx.err == nil {
+		if now := tx.fw.state.networks[n.fact.Spec.Name]; now == nil || now.fact != n.fact {
+			tx.fail(fmt.Errorf("bridge: network %s was removed in this update: %w", n.fact, errNotExist))
+		}
+	}
+	return tx.err != nil
+}
+
+// gone does the same for the endpoint.
+func (e EndpointTx) gone() bool {
+	tx := e.tx
+	if tx.err == nil {
+		n := tx.fw.state.networks[e.fact.Network.Spec.Name]
+		if n == nil || n.endpoints[e.fact.Spec.Name] == nil || n.endpoints[e.fact.Spec.Name].fact != e.fact {
+			tx.fail(fmt.Errorf("bridge: endpoint %s was removed in this update: %w", e.fact, errNotExist))
+		}
+	}
+	return tx.err != nil
+}
+
 // Attach gives the network an endpoint. It fails with a [*SpecError] if the
 // specification is wrong or an address is taken, and with fs.ErrExist if the
 // network has an endpoint of that name.
 func (n NetworkTx) Attach(spec EndpointSpec) EndpointTx {
 	tx := n.tx
-	if tx.err != nil {
+	if n.gone() {
 		return EndpointTx{tx: tx}
 	}
 	spec, err := spec.normalize(n.fact)
@@ -156,7 +192,7 @@ func (n NetworkTx) Attach(spec EndpointSpec) EndpointTx {
 // fs.ErrNotExist.
 func (n NetworkTx) Endpoint(name string) EndpointTx {
 	tx := n.tx
-	if tx.err != nil {
+	if n.gone() {
 		return EndpointTx{tx: tx}
 	}
 	e := tx.fw.state.networks[n.fact.Spec.Name].endpoints[name]
@@ -185,6 +221,9 @@ func (n NetworkTx) Detach(name string) {
 // endpoint that has it, if a port is taken.
 func (e EndpointTx) Publish(ports ...portmap.Binding) {
 	tx := e.tx
+	if e.gone() {
+		return
+	}
 	for _, p := range ports {
 		if tx.err != nil {
 			return
@@ -206,6 +245,9 @@ func (e EndpointTx) Publish(ports ...portmap.Binding) {
 // fails with fs.ErrNotExist.
 func (e EndpointTx) Unpublish(ports ...portmap.Binding) {
 	tx := e.tx
+	if e.gone() {
+		return
+	}
 	for _, p := range ports {
 		if tx.err != nil {
 			return

@@ -56,12 +56,9 @@ func (fw *Firewall) Update(ctx context.Context, fn func(*Tx) error) error {
 // carryOut brings rules and links into line with the Tx: rules come before
 // links, and links go before rules.
 func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
-	batch, err := tx.change.Batch()
+	batch, err := tx.batch()
 	if err != nil {
 		return fmt.Errorf("bridge: update: %w", err)
-	}
-	for _, op := range tx.user {
-		op(&batch)
 	}
 	resume := func() error { return nil }
 	if fw.links != nil {
@@ -86,7 +83,7 @@ func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
 // those that were taken out of use.
 func (fw *Firewall) takeBack(tx *Tx, result nft.Result, cause error, resume func() error) error {
 	tx.change.Commit(result)
-	tx.change = fw.union.Begin()
+	tx.change, tx.user = fw.union.Begin(), nil
 	for i := len(tx.log) - 1; i >= 0; i-- {
 		if a := tx.log[i]; a.add {
 			fw.layout.Compile(a.fact, tx.change.Remove)
@@ -116,7 +113,7 @@ func (fw *Firewall) commit(ctx context.Context, tx *Tx, batch nft.Batch) (nft.Re
 	for {
 		result, err := fw.send(ctx, batch, true)
 		if errors.Is(err, errTouched) {
-			if err = fw.verify(ctx, tx.change.Base()); err == nil {
+			if batch, err = fw.verify(ctx, tx); err == nil {
 				continue
 			}
 		}
@@ -136,23 +133,25 @@ func (fw *Firewall) trace(batch nft.Batch, r nft.Result, d time.Duration) {
 }
 
 // verify checks that our objects in the kernel are as they should be, and moves
-// fw.generation to when they were.
-func (fw *Firewall) verify(ctx context.Context, want *nft.Ruleset) error {
+// fw.generation to when they were. It returns the batch of the Tx for that
+// state: others may have put rules back that now have other handles.
+func (fw *Firewall) verify(ctx context.Context, tx *Tx) (nft.Batch, error) {
 	if err := fw.callWitness(ctx); err != nil {
-		return err
+		return nft.Batch{}, err
 	}
 	before := fw.generation
 	have, err := fw.load(ctx)
 	if err != nil {
-		return err
+		return nft.Batch{}, err
 	}
-	if repair := nft.Diff(have, want); repair.Len() > 0 {
+	if repair := nft.Diff(have, tx.change.Base()); repair.Len() > 0 {
 		// The next commit must not take this state for the right one.
 		fw.generation = before
 		fw.releaseWitness()
-		return &DriftError{Repair: repair}
+		return nft.Batch{}, &DriftError{Repair: repair}
 	}
-	return nil
+	tx.change.SetHandles(have)
+	return tx.batch()
 }
 
 // converge brings the kernel to what plan makes of its ruleset. It returns the

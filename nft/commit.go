@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,6 +46,9 @@ func (c *Conn) Commit(ctx context.Context, b Batch) (Result, error) {
 
 // commit sends a marshalled batch.
 func (c *Conn) commit(ctx context.Context, b *Batch, w *wire) (Result, error) {
+	if c.closed {
+		return Result{}, fmt.Errorf("nft: commit: %w", os.ErrClosed)
+	}
 	if err := c.growSendBuffer(len(w.b)); err != nil {
 		return Result{}, err
 	}
@@ -158,7 +162,9 @@ func (b *Batch) refused(w *wire, a *ack) error {
 		element = w.elementAt(i, int(a.offset))
 	}
 	e := b.describe(o, element, a.errno)
-	e.Reason = a.reason
+	if e.Reason = a.reason; e.Reason == "" && a.errno == unix.ENFILE && e.ID.Kind == KindElement {
+		e.Reason = "the set is full" // ENFILE's own text is of open files
+	}
 	return e
 }
 

@@ -1,6 +1,9 @@
 package nft
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Diff returns the batch that turns have into want, for the generation of
 // have. Objects that both have are left alone, counters included; rules keep
@@ -33,8 +36,10 @@ type differ struct {
 
 func (d *differ) table(t *Table) {
 	want, have := d.want.tables[t.Ref()], d.have.tables[t.Ref()]
-	if have != nil && (have.table.Comment != t.Comment || have.table.Userdata != t.Userdata) {
-		// The kernel cannot change these: the table is made anew.
+	if have != nil && (have.table.Comment != t.Comment || have.table.Userdata != t.Userdata ||
+		have.table.Flags != t.Flags && hooksDiffer(have, want)) {
+		// The kernel cannot change these, and the flags not along with the base
+		// chains: the table is made anew.
 		d.p.del.push(have.table)
 		have = nil
 	}
@@ -72,17 +77,40 @@ func (d *differ) table(t *Table) {
 	}
 }
 
+// hooksDiffer tells whether base chains come, go or are made anew.
+func hooksDiffer(have, want *tableObjects) bool {
+	for _, pair := range [][2]*tableObjects{{have, want}, {want, have}} {
+		for name, c := range pair[0].chains {
+			if c.chain.Hook == NoHook {
+				continue
+			}
+			other := pair[1].chains[name]
+			if other == nil || !sameButPolicy(c.chain, other.chain) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sameButPolicy tells whether two chains differ in nothing but what the kernel
+// can change.
+func sameButPolicy(a, b *Chain) bool {
+	x, y := *a, *b
+	x.Open, y.Open, x.Policy, y.Policy = false, false, 0, 0
+	return x == y
+}
+
 func (d *differ) chain(c *Chain, have *chainObjects) {
 	if have == nil {
 		d.p.add.push(c)
 		return
 	}
-	h := *have.chain
-	h.Open = c.Open
-	if h == *c {
+	same := sameButPolicy(have.chain, c)
+	if same && have.chain.Policy == c.Policy {
 		return
 	}
-	if h.Policy = c.Policy; h != *c {
+	if !same {
 		d.p.del.push(have.chain)
 		d.renew[c.ID()] = true
 	}
@@ -145,44 +173,60 @@ func (d *differ) rules(want, have *chainObjects) {
 	if have == nil || d.renew[want.chain.ID()] {
 		have = &chainObjects{}
 	}
-	place := map[string]int{}
-	for i, r := range want.rules {
-		place[r.Key] = i
+	wanted := want.rules
+	if want.chain.Open {
+		wanted = slices.DeleteFunc(slices.Clone(wanted), func(r *Rule) bool { return r.Key == "" })
 	}
+	place, copies := map[string]int{}, map[string]int{}
+	for i, r := range wanted {
+		place[ruleName(r, copies)] = i
+	}
+	clear(copies)
 	var candidates []placed // in the kernel's order
 	var order []int         // their wanted places
 	for _, h := range have.rules {
-		i, wanted := place[h.Key]
-		switch {
-		case h.Key == "":
-			if !want.chain.Open {
-				d.p.del.push(h)
-			}
-		case wanted && h.same(want.rules[i]) && !slices.ContainsFunc(h.Statements, func(s Statement) bool {
+		if h.Key == "" && want.chain.Open {
+			continue
+		}
+		i, ok := place[ruleName(h, copies)]
+		if ok && h.same(wanted[i]) && !slices.ContainsFunc(h.Statements, func(s Statement) bool {
 			return d.refersToNew(h.Chain.Table, s)
-		}):
-			candidates = append(candidates, placed{h, h.Handle})
+		}) {
+			candidates = append(candidates, placed{rule: h, handle: h.Handle})
 			order = append(order, i)
-		default:
+		} else {
 			d.p.del.push(h)
 		}
 	}
-	kept := map[int]uint64{}
-	for n, i := range longestAscent(order) {
-		if i {
-			kept[order[n]] = candidates[n].handle
+	final := make([]placed, len(wanted))
+	for i, r := range wanted {
+		final[i] = placed{rule: r, isNew: true}
+	}
+	for n, kept := range longestAscent(order) {
+		if kept {
+			final[order[n]] = candidates[n]
 		} else {
 			d.p.del.push(candidates[n].rule)
 		}
 	}
-	final := make([]placed, len(want.rules))
-	for i, r := range want.rules {
-		final[i] = placed{r, kept[i]}
-		if kept[i] == 0 {
+	for i, r := range wanted {
+		if final[i].isNew {
 			d.p.add.push(r)
 			d.p.chains[want.chain.Ref()] = final
 		}
 	}
+}
+
+// ruleName is what a rule is known by in its chain: its key or, without one,
+// what it does and how many rules before it do the same.
+func ruleName(r *Rule, copies map[string]int) string {
+	if r.Key != "" {
+		return "key " + r.Key
+	}
+	name, ok := r.canonical()
+	name = fmt.Sprintf("%t %q %q %q", ok, name, r.Comment, r.Userdata)
+	copies[name]++
+	return fmt.Sprint(name, copies[name])
 }
 
 // longestAscent marks a longest ascending subsequence.

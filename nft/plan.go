@@ -26,11 +26,12 @@ type setElements struct {
 	elements []*Element
 }
 
-// A placed rule is one of a chain's rules in their final order; a handle tells
-// that it is in the kernel already.
+// A placed rule is one of a chain's rules in their final order: either there
+// already, with a handle, or to be added.
 type placed struct {
 	rule   *Rule
 	handle uint64
+	isNew  bool
 }
 
 func (p *plannedObjects) push(o Object) {
@@ -121,15 +122,15 @@ func (p *plan) deletions(b *Batch) {
 	b.Delete(p.del.tables...)
 }
 
-// placeRules adds the rules without a handle, each between its neighbours.
+// placeRules adds the new rules, each between its neighbours.
 func placeRules(b *Batch, final []placed) {
 	for i := 0; i < len(final); {
-		if final[i].handle != 0 {
+		if !final[i].isNew {
 			i++
 			continue
 		}
 		j := i
-		for j < len(final) && final[j].handle == 0 {
+		for j < len(final) && final[j].isNew {
 			j++
 		}
 		var prev, next *placed

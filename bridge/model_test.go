@@ -1,0 +1,246 @@
+package bridge
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+
+	"github.com/seawall-net/seawall/portmap"
+)
+
+// A model is the facts that should hold, kept in the most simple way. Names
+// tell everything: network n has the subnets 10.n.0.0/24 and fd00:n::/64, and
+// endpoint e the addresses with host part 2+e, in the families of its network.
+type model map[int]modelNetwork
+
+type modelNetwork struct {
+	families  int // bit 0: IPv4, bit 1: IPv6
+	endpoints map[int][]portmap.Binding
+}
+
+func (m model) clone() model {
+	out := model{}
+	for n, net := range m {
+		endpoints := map[int][]portmap.Binding{}
+		for e, bindings := range net.endpoints {
+			endpoints[e] = slices.Clone(bindings)
+		}
+		out[n] = modelNetwork{net.families, endpoints}
+	}
+	return out
+}
+
+func modelName(kind string, n int) string { return fmt.Sprint(kind, n) }
+
+func modelSpec(n, families int) NetworkSpec {
+	s := NetworkSpec{Name: modelName("net", n)}
+	if n%2 == 0 {
+		s.Bridge = modelName("br-", n)
+	}
+	if families&1 != 0 {
+		s.IPv4.Subnet = netip.MustParsePrefix(fmt.Sprintf("10.%d.0.0/24", n))
+	}
+	if families&2 != 0 {
+		s.IPv6.Subnet = netip.MustParsePrefix(fmt.Sprintf("fd00:%d::/64", n))
+	}
+	return s
+}
+
+func modelEndpoint(n, families, e int) EndpointSpec {
+	s := EndpointSpec{Name: modelName("end", e)}
+	if families&1 != 0 {
+		s.IPv4 = netip.AddrFrom4([4]byte{10, byte(n), 0, byte(2 + e)})
+	}
+	if families&2 != 0 {
+		s.IPv6 = netip.MustParseAddr(fmt.Sprintf("fd00:%d::%d", n, 2+e))
+	}
+	return s
+}
+
+// ports lists what a binding takes of the host: address, port and protocol.
+func (model) ports(families int, b portmap.Binding) (out []netip.AddrPort) {
+	for f, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+		a := b.HostAddr
+		if !a.IsValid() {
+			a = any
+		}
+		if families&(1<<f) == 0 || a.Is4() != any.Is4() {
+			continue
+		}
+		for p := int(b.Host.First); p <= int(b.Host.Last); p++ {
+			out = append(out, netip.AddrPortFrom(a, uint16(p)))
+		}
+	}
+	return out
+}
+
+func (m model) taken(families int, b portmap.Binding) bool {
+	want := m.ports(families, b)
+	for _, net := range m {
+		for _, bindings := range net.endpoints {
+			for _, other := range bindings {
+				if other.Proto != b.Proto {
+					continue
+				}
+				for _, p := range m.ports(net.families, other) {
+					if slices.ContainsFunc(want, func(q netip.AddrPort) bool {
+						return p.Port() == q.Port() && p.Addr().Is4() == q.Addr().Is4() &&
+							(p.Addr() == q.Addr() || p.Addr().IsUnspecified() || q.Addr().IsUnspecified())
+					}) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+func randomBinding(rnd *rand.Rand) portmap.Binding {
+	hosts := []string{"", "", "0.0.0.0", "::", "127.0.0.1", "::1", "192.0.2.1", "2001:db8::1"}
+	b := portmap.Binding{Proto: portmap.Proto(rnd.IntN(3))}
+	if h := hosts[rnd.IntN(len(hosts))]; h != "" {
+		b.HostAddr = netip.MustParseAddr(h)
+	}
+	first := uint16(1 + rnd.IntN(40))
+	n := uint16(0)
+	if rnd.IntN(2) == 0 {
+		n = uint16(rnd.IntN(6))
+	}
+	b.Host = portmap.Ports{First: first, Last: first + n}
+	b.Container = b.Host
+	if rnd.IntN(2) == 0 {
+		b.Container = portmap.Ports{First: 80, Last: 80 + n}
+	}
+	return b
+}
+
+func pick[V any](rnd *rand.Rand, m map[int]V) (int, bool) {
+	keys := slices.Sorted(maps.Keys(m))
+	if len(keys) == 0 {
+		return 0, false
+	}
+	return keys[rnd.IntN(len(keys))], true
+}
+
+// step does one random thing to the Tx and to the model, and reports whether
+// the Tx has to refuse it.
+func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
+	n := rnd.IntN(5)
+	if there, ok := pick(rnd, m); ok && rnd.IntN(10) > 0 {
+		n = there
+	}
+	net, exists := m[n]
+	name := modelName("net", n)
+	switch k := rnd.IntN(20); {
+	case k < 3:
+		n = rnd.IntN(5)
+		families := 1 + rnd.IntN(3)
+		if _, exists := m[n]; exists && rnd.IntN(4) > 0 {
+			return false
+		} else if exists {
+			tx.CreateNetwork(modelSpec(n, families))
+			return true
+		}
+		m[n] = modelNetwork{families, map[int][]portmap.Binding{}}
+		tx.CreateNetwork(modelSpec(n, families))
+	case k < 4:
+		tx.RemoveNetwork(name)
+		delete(m, n)
+		return !exists
+	case k < 5: // gone and back, perhaps in other families
+		families := 1 + rnd.IntN(3)
+		tx.RemoveNetwork(name)
+		tx.CreateNetwork(modelSpec(n, families))
+		m[n] = modelNetwork{families, map[int][]portmap.Binding{}}
+		return !exists
+	case k < 9:
+		e := rnd.IntN(6)
+		tx.Network(name).Attach(modelEndpoint(n, max(1, net.families), e))
+		if !exists || net.endpoints[e] != nil {
+			return true
+		}
+		net.endpoints[e] = []portmap.Binding{}
+	case k < 10:
+		e, ok := pick(rnd, net.endpoints)
+		if !ok && rnd.IntN(4) > 0 {
+			return false
+		}
+		tx.Network(name).Detach(modelName("end", e))
+		delete(net.endpoints, e)
+		return !ok
+	case k < 17:
+		e, ok := pick(rnd, net.endpoints)
+		if !ok {
+			return false
+		}
+		b := randomBinding(rnd)
+		bad := len(m.ports(net.families, b)) == 0 || m.taken(net.families, b)
+		if bad && rnd.IntN(4) > 0 {
+			return false
+		}
+		tx.Network(name).Endpoint(modelName("end", e)).Publish(b)
+		net.endpoints[e] = append(net.endpoints[e], b)
+		return bad
+	default:
+		e, ok := pick(rnd, net.endpoints)
+		if !ok || len(net.endpoints[e]) == 0 {
+			return false
+		}
+		i := rnd.IntN(len(net.endpoints[e]))
+		b := net.endpoints[e][i]
+		tx.Network(name).Endpoint(modelName("end", e)).Unpublish(b)
+		net.endpoints[e] = slices.Delete(net.endpoints[e], i, i+1)
+		if rnd.IntN(4) == 0 { // shifted to the next ports: old and new overlap
+			b.Host.First, b.Host.Last = b.Host.First+1, b.Host.Last+1
+			b.Container.First, b.Container.Last = b.Container.First+1, b.Container.Last+1
+			if !m.taken(net.families, b) {
+				tx.Network(name).Endpoint(modelName("end", e)).Publish(b)
+				net.endpoints[e] = append(net.endpoints[e], b)
+			}
+		}
+	}
+	return false
+}
+
+// describe lists the model's facts, sorted.
+func (m model) describe() []string {
+	var out []string
+	for n, net := range m {
+		spec, err := modelSpec(n, net.families).normalize()
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, fmt.Sprintf("%+v", spec))
+		for e, bindings := range net.endpoints {
+			end, err := modelEndpoint(n, net.families, e).normalize(&Network{Spec: spec})
+			if err != nil {
+				panic(err)
+			}
+			out = append(out, fmt.Sprintf("%s: %+v", spec.Name, end))
+			for _, b := range bindings {
+				out = append(out, fmt.Sprintf("%s/%s: %+v", spec.Name, end.Name, b))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// describeView lists a view's facts in the same way.
+func describeView(v *View) []string {
+	var out []string
+	for n := range v.Networks() {
+		out = append(out, fmt.Sprintf("%+v", n.Spec))
+		for e := range v.Endpoints(n.Spec.Name) {
+			out = append(out, fmt.Sprintf("%s: %+v", n.Spec.Name, e.Spec))
+			for b := range v.Bindings(n.Spec.Name, e.Spec.Name) {
+				out = append(out, fmt.Sprintf("%s/%s: %+v", n.Spec.Name, e.Spec.Name, b.Port))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
