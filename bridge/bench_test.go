@@ -24,25 +24,32 @@ const portsPerEndpoint = 30_000
 
 func benchFirewall(b testing.TB) (*bridge.Firewall, *os.File) {
 	b.Helper()
+	fw, ns, done := shortFirewall(b)
+	b.Cleanup(done)
+	return fw, ns
+}
+
+// shortFirewall makes a firewall that lives until done is called.
+func shortFirewall(b testing.TB) (fw *bridge.Firewall, ns *os.File, done func()) {
+	b.Helper()
 	ns, err := netns.New()
 	if err != nil {
 		b.Fatal(err)
 	}
-	fw, err := bridge.Open(context.Background(), bridge.Config{NetNS: ns, RulesOnly: true})
+	fw, err = bridge.Open(context.Background(), bridge.Config{NetNS: ns, RulesOnly: true})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
-		_ = fw.Close()
-		_ = ns.Close()
-	})
 	update(b, fw, func(tx *bridge.Tx) {
 		n := tx.CreateNetwork(bridge.NetworkSpec{Name: "n", IPv4: bridge.Gateway{Subnet: netip.MustParsePrefix("172.30.0.0/16")}})
 		for i := range 3 {
 			n.Attach(bridge.EndpointSpec{Name: fmt.Sprintf("c%d", i), IPv4: netip.AddrFrom4([4]byte{172, 30, 1, byte(i)})})
 		}
 	})
-	return fw, ns
+	return fw, ns, func() {
+		_ = fw.Close()
+		_ = ns.Close()
+	}
 }
 
 func update(b testing.TB, fw *bridge.Firewall, f func(*bridge.Tx)) {
@@ -233,7 +240,7 @@ func BenchmarkPublishMany(b *testing.B) {
 	var took, floors []time.Duration
 	var add []byte
 	for b.Loop() {
-		fw, _ := benchFirewall(b)
+		fw, _, done := shortFirewall(b)
 		runtime.GC()
 		start := time.Now()
 		publish(b, fw, many)
@@ -241,12 +248,14 @@ func BenchmarkPublishMany(b *testing.B) {
 		if add == nil {
 			add = bindingBatch(b, bindings(fw), false)
 		}
-		_, ns := benchFirewall(b)
+		done()
+		_, ns, done := shortFirewall(b)
 		raw := newRawSocket(b, ns)
 		runtime.GC()
 		start = time.Now()
 		raw.send(b, add)
 		floors = append(floors, time.Since(start))
+		done()
 	}
 	b.ReportMetric(median(took)/many, "ns/port")
 	b.ReportMetric(median(floors)/many, "ns/floor")

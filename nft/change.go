@@ -43,18 +43,12 @@ func (c *Change) Add(o Object) {
 
 func (c *Change) addElement(e *Element) bool {
 	elements := c.u.set(e.Set)
-	shared := elements[e.Key]
-	switch {
-	case shared.refs == 0:
-		elements[e.Key] = sharedElement{e, 1}
-		return true
-	case !shared.element.same(e):
+	there := elements.use(e)
+	if there != nil && !there.same(e) {
+		elements.release(e.Key)
 		c.err = fmt.Errorf("nft: %s: %w", e.ID(), ErrContradiction)
-	default:
-		shared.refs++
-		elements[e.Key] = shared
 	}
-	return false
+	return there == nil
 }
 
 func (c *Change) addObject(o Object) bool {
@@ -87,16 +81,12 @@ func (c *Change) Remove(o Object) {
 	s := step{object: o}
 	if e, ok := o.(*Element); ok {
 		elements := c.u.set(e.Set)
-		shared := elements[e.Key]
-		if shared.refs == 0 {
+		if _, users := elements.get(e.Key); users == 0 {
 			c.err = fmt.Errorf("nft: %s: remove: %w", o.ID(), ErrNotExist)
 			return
 		}
-		if shared.refs--; shared.refs == 0 {
-			s.changed, s.object = true, shared.element
-			delete(elements, e.Key)
-		} else {
-			elements[e.Key] = shared
+		if there, last := elements.release(e.Key); last {
+			s.changed, s.object = true, there
 		}
 	} else {
 		id := o.ID()
@@ -268,20 +258,11 @@ func (c *Change) Rollback() {
 }
 
 func (u *Union) undoElement(e *Element, s *step) {
-	elements := u.set(e.Set)
-	shared := elements[e.Key]
-	switch {
-	case s.added && s.changed:
-		delete(elements, e.Key)
-		return
-	case s.added:
-		shared.refs--
-	case s.changed:
-		shared = sharedElement{e, 1}
-	default:
-		shared.refs++
+	if elements := u.set(e.Set); s.added {
+		elements.release(e.Key)
+	} else {
+		elements.use(e)
 	}
-	elements[e.Key] = shared
 }
 
 // Base returns the union as it was when the change began. The change stays open.

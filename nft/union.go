@@ -13,7 +13,7 @@ import (
 // A Union is not safe for concurrent use.
 type Union struct {
 	objects  map[ID]*member
-	elements map[SetRef]map[Value]sharedElement
+	elements map[SetRef]*elementTable
 	// recent are the sets that elements were last added to: a change tends to
 	// add to the same few in turn, and a set's name takes long to hash.
 	recent [2]recentSet
@@ -27,18 +27,13 @@ type member struct {
 	handle uint64 // of a rule that is in the kernel
 }
 
-type sharedElement struct {
-	element *Element
-	refs    int
-}
-
 type recentSet struct {
 	ref      SetRef
-	elements map[Value]sharedElement
+	elements *elementTable
 }
 
 // set returns the elements of a set.
-func (u *Union) set(ref SetRef) map[Value]sharedElement {
+func (u *Union) set(ref SetRef) *elementTable {
 	for i := range u.recent {
 		if r := &u.recent[i]; r.elements != nil && r.ref == ref {
 			return r.elements
@@ -46,7 +41,7 @@ func (u *Union) set(ref SetRef) map[Value]sharedElement {
 	}
 	elements := u.elements[ref]
 	if elements == nil {
-		elements = map[Value]sharedElement{}
+		elements = &elementTable{}
 		u.elements[ref] = elements
 	}
 	u.recent[1] = u.recent[0]
@@ -58,7 +53,7 @@ func (u *Union) set(ref SetRef) map[Value]sharedElement {
 func NewUnion() *Union {
 	return &Union{
 		objects:  map[ID]*member{},
-		elements: map[SetRef]map[Value]sharedElement{},
+		elements: map[SetRef]*elementTable{},
 		rules:    map[ChainRef][]*member{},
 	}
 }
@@ -90,7 +85,8 @@ func sameObject(a, b Object) bool {
 
 // forget frees what is kept for a set that is gone.
 func (u *Union) forget(s *Set) {
-	if ref := s.Ref(); u.objects[s.ID()] == nil && len(u.elements[ref]) == 0 {
+	ref := s.Ref()
+	if t := u.elements[ref]; u.objects[s.ID()] == nil && t != nil && t.n == 0 {
 		delete(u.elements, ref)
 		u.recent = [2]recentSet{}
 	}
@@ -161,9 +157,7 @@ func (u *Union) Ruleset() *Ruleset {
 	}
 	for ref, elements := range u.elements {
 		if t := rs.tables[ref.Table]; t != nil && t.sets[ref.Name] != nil {
-			for key, shared := range elements {
-				t.sets[ref.Name].elements[key] = shared.element
-			}
+			elements.all(func(e *Element) { t.sets[ref.Name].elements[e.Key] = e })
 		}
 	}
 	return rs
