@@ -198,7 +198,6 @@ func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoi
 			return err
 		}
 		b.Order = r.order
-		b.record = b.encode()
 		tx.add(b)
 	default:
 		return fmt.Errorf("a second host record: %w", ErrForeignTable)

@@ -79,16 +79,20 @@ type Binding struct {
 	// Port is what was asked for.
 	Port portmap.Binding
 
-	claims []portmap.Claim
-	space  [2]portmap.Claim // of claims, at most one in each family
-	record string
+	// There may be very many bindings: what can be worked out is not kept.
+
 	// slot is the binding's place among its endpoint's while it is in force.
 	slot int
 }
 
 // Claims returns what the binding takes of the host: one claim in each family
 // in which it is published.
-func (b *Binding) Claims() []portmap.Claim { return b.claims }
+func (b *Binding) Claims() []portmap.Claim { return b.appendClaims(nil) }
+
+func (b *Binding) appendClaims(claims []portmap.Claim) []portmap.Claim {
+	spec := &b.Endpoint.Spec
+	return b.Port.AppendClaims(claims, spec.IPv4.IsValid(), spec.IPv6.IsValid())
+}
 
 // String returns the binding as a line of `docker ps` would.
 func (b *Binding) String() string { return b.Port.String() }
@@ -103,4 +107,4 @@ func (n *Network) Record() string { return n.record }
 func (e *Endpoint) Record() string { return e.record }
 
 // Record returns the fact as it is kept in the kernel.
-func (b *Binding) Record() string { return b.record }
+func (b *Binding) Record() string { return b.encode() }

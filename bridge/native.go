@@ -92,12 +92,13 @@ func (l *nativeFamily) endpoint(e *Endpoint, add func(nft.Object)) {
 
 func (l *nativeFamily) binding(b *Binding, add func(nft.Object)) {
 	to := b.Endpoint.Addr(l.family)
-	for _, c := range b.claims {
+	var space [2]portmap.Claim
+	for _, c := range b.appendClaims(space[:0]) {
 		if c.Addr.Is6() != (l.family == nft.IPv6) {
 			continue
 		}
 		ports := b.Port.Container
-		l.nat.Publish(c, to, ports, b.record, add)
+		l.nat.Publish(c, to, ports, b.encode(), add)
 		proto := nft.L4Proto(c.Proto.Number())
 		if ports.Len() > 1 && c.Ports == ports {
 			first, last := c.Span()

@@ -95,7 +95,8 @@ func (b *Binding) apply(s *state, add bool) {
 		e.bindings[last] = nil
 		e.bindings = e.bindings[:last]
 	}
-	for _, c := range b.claims {
+	var space [2]portmap.Claim
+	for _, c := range b.appendClaims(space[:0]) {
 		if !add {
 			s.ports.Remove(c)
 		} else if err := s.ports.Add(c, b); err != nil {
@@ -160,7 +161,8 @@ func (s *state) binding(e *Endpoint, p portmap.Binding) *Binding {
 
 // checkBinding refuses a binding that clashes with another.
 func (s *state) checkBinding(b *Binding) error {
-	for _, c := range b.claims {
+	var space [2]portmap.Claim
+	for _, c := range b.appendClaims(space[:0]) {
 		if other, owner, taken := s.ports.Conflict(c); taken {
 			return &portmap.ConflictError[*Endpoint]{Claim: c, Other: other, Owner: owner.Endpoint}
 		}

@@ -236,7 +236,6 @@ func (e EndpointTx) Publish(ports ...portmap.Binding) {
 			tx.fail(fmt.Errorf("bridge: publish %s: %w", e.fact, err))
 			return
 		}
-		b.record = b.encode()
 		tx.add(b)
 	}
 }
@@ -270,8 +269,8 @@ func (e EndpointTx) binding(p portmap.Binding) (*Binding, error) {
 		return nil, fmt.Errorf("%s: no host port is given: choosing one is up to the caller", p)
 	}
 	b := &Binding{Endpoint: e.fact, Order: e.tx.nextOrder(), Port: p}
-	b.claims = p.AppendClaims(b.space[:0], e.fact.Spec.IPv4.IsValid(), e.fact.Spec.IPv6.IsValid())
-	if len(b.claims) == 0 {
+	var space [2]portmap.Claim
+	if len(b.appendClaims(space[:0])) == 0 {
 		return nil, fmt.Errorf("%s: the endpoint has no address of the family of %s", p, p.HostAddr)
 	}
 	return b, nil
