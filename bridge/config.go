@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"log/slog"
 	"os"
 	"time"
 )
@@ -20,6 +21,9 @@ type Config struct {
 	AllowDirectRouting bool
 	// RulesOnly leaves bridges, their addresses, and sysctls to the caller.
 	RulesOnly bool
+	// Logger is told what goes wrong without making a call fail. Nil discards
+	// it.
+	Logger *slog.Logger
 	// Trace, if not nil, is called after each transaction with what it was,
 	// by the goroutine that made it. It must not call the Firewall.
 	Trace func(Transaction)

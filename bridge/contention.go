@@ -59,6 +59,9 @@ func (fw *Firewall) send(ctx context.Context, batch nft.Batch, exclusive bool) (
 			fw.dismissWitness(losses)
 			return result, nil
 		}
+		if errors.Is(err, nft.ErrUnknownOutcome) {
+			fw.distrust()
+		}
 		if !errors.Is(err, nft.ErrGeneration) {
 			return nft.Result{}, err
 		}
@@ -144,18 +147,17 @@ func (fw *Firewall) sendBlind(ctx context.Context, batch nft.Batch) (nft.Result,
 	result, err := fw.conn.Commit(ctx, batch)
 	if err != nil {
 		if errors.Is(err, nft.ErrUnknownOutcome) {
+			fw.distrust()
 			return nft.Result{}, err
 		}
 		// Refused because others were there first, or for its own sake.
 		return nft.Result{}, errors.Join(err, fw.catchUp(ctx))
 	}
-	before := fw.generation
 	touched, herr := fw.hear(context.WithoutCancel(ctx), func(t nft.Transaction) bool { return t.Port == fw.conn.Port() })
 	if touched || herr != nil {
 		// The commit holds. What others did is found out by the next one,
 		// which will name a generation that is gone.
-		fw.generation = before
-		fw.releaseWitness()
+		fw.distrust()
 	} else {
 		result.Generation = fw.witness.seen
 		fw.generation = result.Generation
@@ -204,6 +206,15 @@ func (fw *Firewall) loadAmidWriters(ctx context.Context) (*nft.Ruleset, error) {
 			return have, err
 		}
 	}
+}
+
+// distrust makes the next commit find out whether our objects are as they should
+// be: it will name a generation that is gone.
+func (fw *Firewall) distrust() {
+	if fw.generation--; fw.generation == 0 {
+		fw.generation--
+	}
+	fw.releaseWitness()
 }
 
 // callWitness starts to listen to other writers.

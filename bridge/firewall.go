@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 
@@ -19,6 +20,7 @@ type Firewall struct {
 	ns     *os.File
 	conn   *nft.Conn
 	links  *links
+	logger *slog.Logger
 
 	mu    sync.Mutex
 	state *state
@@ -45,6 +47,9 @@ func Open(ctx context.Context, cfg Config) (*Firewall, error) {
 	fw := &Firewall{cfg: cfg, layout: cfg.Layout, state: newState(), union: nft.NewUnion()}
 	if fw.layout == nil {
 		fw.layout = Native()
+	}
+	if fw.logger = cfg.Logger; fw.logger == nil {
+		fw.logger = slog.New(slog.DiscardHandler)
 	}
 	if err := fw.open(ctx); err != nil {
 		return nil, errors.Join(err, fw.release())

@@ -167,3 +167,58 @@ func TestRefusedUpdateKeepsLinks(t *testing.T) {
 		t.Errorf("everything is removed, and there are links %q", got)
 	}
 }
+
+// A bridge that was there before and cannot be put to use fails only after the
+// commit: rules, user rules and facts are taken back.
+func TestUpdateWhoseBridgeCannotBePutToUse(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	fw, ns := openLinked(t, nil)
+	if err := fw.Update(ctx, beginnings); err != nil {
+		t.Fatal(err)
+	}
+	connectAll(t, fw)
+	// IPv6 needs larger packets, and the kernel has none on such a link.
+	small := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br-2", MTU: 1000}}
+	if err := netns.Do(ns, func() error { return netlink.LinkAdd(small) }); err != nil {
+		t.Fatal(err)
+	}
+	view, desired, kernel, links := describeView(fw.View()), fw.Desired().String(), mustRead(t, fw), linkNames(t, ns)
+	committed := false
+	fw.cfg.Trace = func(Transaction) { committed = true }
+	err := fw.Update(ctx, func(tx *Tx) error {
+		for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
+			tx.UserChain(f).Append(UserRule{Statements: []nft.Statement{nft.TCPDport.Eq(80), nft.Drop()}})
+		}
+		tx.RemoveNetwork("net1")
+		tx.CreateNetwork(modelSpec(2, 3))
+		return nil
+	})
+	if err == nil || !committed {
+		t.Fatalf("err %v, committed %v: want an error after the commit", err, committed)
+	}
+	if got := describeView(fw.View()); !slices.Equal(got, view) {
+		t.Errorf("the view has become\n%v, was\n%v", got, view)
+	}
+	if got := fw.Desired().String(); got != desired {
+		t.Errorf("desired has become\n%s\nwas\n%s", got, desired)
+	}
+	if d := nft.Diff(mustRead(t, fw), kernel); d.Len() > 0 {
+		t.Errorf("the kernel has changed:\n%s", d)
+	}
+	for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
+		if rules, err := fw.UserRules(ctx, f); err != nil || len(rules) > 0 {
+			t.Errorf("%s DOCKER-USER: %v, %v; want it empty", f, rules, err)
+		}
+	}
+	want := slices.DeleteFunc(linkNames(t, ns), func(s string) bool { return len(s) > 4 && s[:4] == "br-2" })
+	if got := slices.DeleteFunc(links, func(s string) bool { return len(s) > 4 && s[:4] == "br-2" }); !slices.Equal(got, want) {
+		t.Errorf("links were %v, are %v", got, want)
+	}
+	if err := netns.Do(ns, func() error { return netlink.LinkDel(small) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := fw.Update(ctx, changes); err != nil {
+		t.Errorf("the next update: %v", err)
+	}
+}

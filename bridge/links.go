@@ -49,25 +49,34 @@ func (l *links) find(name string) (netlink.Link, error) {
 // start brings a network's bridge up, with its addresses. What is there
 // already and right is left as it is.
 func (l *links) start(n *Network) error {
-	if err := l.startBridge(n); err != nil {
-		return fmt.Errorf("bridge: network %s: %w", n, err)
-	}
-	return nil
-}
-
-func (l *links) startBridge(n *Network) error {
-	name := n.Spec.Bridge
-	link, err := l.find(name)
-	if err != nil {
+	if _, err := l.prepare(n); err != nil {
 		return err
 	}
-	if link == nil {
-		if link, err = l.create(n); err != nil {
-			return err
-		}
-	} else if link.Type() != "bridge" {
-		return fmt.Errorf("%s is there and is a %s, not a bridge", name, link.Type())
+	return l.activate(n)
+}
+
+// prepare makes a network's bridge, and leaves it down. A bridge that is there
+// already is left as it is. undo deletes what prepare has made.
+func (l *links) prepare(n *Network) (undo func() error, err error) {
+	undo = func() error { return nil }
+	link, err := l.find(n.Spec.Bridge)
+	if err == nil && link != nil && link.Type() != "bridge" {
+		err = fmt.Errorf("%s is there and is a %s, not a bridge", n.Spec.Bridge, link.Type())
 	}
+	if err == nil && link == nil {
+		undo = func() error { return l.remove(n) }
+		if link, err = l.create(n); err == nil {
+			err = l.configureBridge(n, link)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("bridge: network %s: %w", n, err), undo())
+	}
+	return undo, nil
+}
+
+// configureBridge gives a bridge its sysctls and addresses.
+func (l *links) configureBridge(n *Network, link netlink.Link) error {
 	if err := l.bridgeSysctls(n); err != nil {
 		return err
 	}
@@ -80,14 +89,33 @@ func (l *links) startBridge(n *Network) error {
 			addr.Flags = unix.IFA_F_NODAD
 		}
 		if err := l.h.AddrReplace(link, addr); err != nil {
-			return fmt.Errorf("add address %s to %s: %w", addr.IPNet, name, err)
+			return fmt.Errorf("add address %s to %s: %w", addr.IPNet, n.Spec.Bridge, err)
 		}
 	}
-	if err := l.h.LinkSetUp(link); err != nil {
-		return fmt.Errorf("set %s up: %w", name, err)
+	return nil
+}
+
+// activate puts a network's bridge to use.
+func (l *links) activate(n *Network) error {
+	link, err := l.find(n.Spec.Bridge)
+	if err == nil && link == nil {
+		err = fmt.Errorf("%s: %w", n.Spec.Bridge, errNotExist)
 	}
-	if n.Spec.IPv6.exists() {
-		return l.loopbackRoute(link)
+	if err == nil {
+		// Again: it may have been there before, and IPv6 addresses go when a
+		// link goes down.
+		err = l.configureBridge(n, link)
+	}
+	if err == nil {
+		if err = l.h.LinkSetUp(link); err != nil {
+			err = fmt.Errorf("set %s up: %w", n.Spec.Bridge, err)
+		}
+	}
+	if err == nil && n.Spec.IPv6.exists() {
+		err = l.loopbackRoute(link)
+	}
+	if err != nil {
+		return fmt.Errorf("bridge: network %s: %w", n, err)
 	}
 	return nil
 }
@@ -106,7 +134,9 @@ func (l *links) create(n *Network) (netlink.Link, error) {
 		err = errNotExist
 	}
 	if err == nil {
-		err = l.h.LinkSetAlias(link, ownAlias)
+		if err = l.h.LinkSetAlias(link, ownAlias); err != nil {
+			err = errors.Join(err, l.h.LinkDel(link))
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("create bridge %s: %w", attrs.Name, err)

@@ -2,18 +2,30 @@ package bridge
 
 import (
 	"errors"
+	"slices"
 )
 
-// stopLinks takes out of use what the Tx removes, before its rules go. resume
-// puts it back into use, if the Tx fails. An error leaves everything as it was.
-func (fw *Firewall) stopLinks(tx *Tx) (resume func() error, err error) {
-	var undo []func() error
-	resume = func() error {
-		var errs []error
-		for _, f := range undo {
-			errs = append(errs, f())
-		}
-		return errors.Join(errs...)
+// Links come up after the rules that protect them and go down before: what a Tx
+// removes is taken out of use, and what it adds is made but left down, before
+// its rules are committed; afterwards the new is put to use and the old deleted.
+// So nearly all that can fail fails while nothing is committed.
+
+// An undo list takes back steps, the last first.
+type undoList []func() error
+
+func (u undoList) run() error {
+	var errs []error
+	for _, f := range slices.Backward(u) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// prepareLinks does what has to be done before the commit. The list takes it
+// back; an error leaves everything as it was.
+func (fw *Firewall) prepareLinks(tx *Tx) (undo undoList, err error) {
+	if fw.links == nil {
+		return nil, nil
 	}
 	fresh := map[Fact]bool{} // what the Tx itself has added has no links yet
 	for _, a := range tx.log {
@@ -33,69 +45,67 @@ func (fw *Firewall) stopLinks(tx *Tx) (resume func() error, err error) {
 			err = fw.links.forward(f.Family, false)
 		}
 		if err != nil {
-			return nil, errors.Join(err, resume())
+			return nil, errors.Join(err, undo.run())
 		}
 	}
-	return resume, nil
-}
-
-// stopForwarding switches off what was switched on.
-func (fw *Firewall) stopForwarding(on []*Forwarding) error {
-	var errs []error
-	for _, f := range on {
-		errs = append(errs, fw.links.forward(f.Family, false))
+	for _, n := range tx.newNetworks() {
+		takeBack, err := fw.links.prepare(n)
+		if err != nil {
+			return nil, errors.Join(err, undo.run())
+		}
+		undo = append(undo, takeBack)
 	}
-	return errors.Join(errs...)
+	return undo, nil
 }
 
-// settleLinks makes the bridges of new networks, and then deletes the links of
-// what was removed. If it fails, the new ones are gone.
-func (fw *Firewall) settleLinks(tx *Tx) error {
-	var gone, made []*Network
-	var detached []*Endpoint
-	var forward []*Forwarding
+// newNetworks are the networks that the Tx leaves behind.
+func (tx *Tx) newNetworks() []*Network {
+	var out []*Network
+	for _, a := range tx.log {
+		if n, ok := a.fact.(*Network); ok && a.add && tx.fw.state.bridges[n.Spec.Bridge] == n {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// activateLinks puts to use what the Tx has added.
+func (fw *Firewall) activateLinks(tx *Tx) (err error) {
+	if fw.links == nil {
+		return nil
+	}
+	var undo undoList
 	for _, a := range tx.log {
 		if f, ok := a.fact.(*Forwarding); ok && a.add && fw.state.forwarding[f.Family] == f {
-			forward = append(forward, f)
-		}
-		if e, ok := a.fact.(*Endpoint); ok && !a.add {
-			detached = append(detached, e)
-		}
-		n, ok := a.fact.(*Network)
-		switch {
-		case !ok:
-		case !a.add:
-			gone = append(gone, n)
-		case fw.state.bridges[n.Spec.Bridge] == n:
-			made = append(made, n)
-		}
-	}
-	for i, f := range forward {
-		if err := fw.links.forward(f.Family, true); err != nil {
-			return errors.Join(err, fw.stopForwarding(forward[:i]))
-		}
-	}
-	for i, n := range made {
-		if err := fw.links.start(n); err != nil {
-			err = errors.Join(err, fw.stopForwarding(forward))
-			for _, n := range made[:i+1] {
-				err = errors.Join(err, fw.links.remove(n))
+			if err := fw.links.forward(f.Family, true); err != nil {
+				return errors.Join(err, undo.run())
 			}
-			return err
+			undo = append(undo, func() error { return fw.links.forward(f.Family, false) })
 		}
 	}
-	for _, e := range detached {
-		if err := fw.links.disconnect(e); err != nil {
-			return err
-		}
-	}
-	for _, n := range gone {
-		if fw.state.bridges[n.Spec.Bridge] != nil {
-			continue // taken over by a network of the same Tx
-		}
-		if err := fw.links.remove(n); err != nil {
-			return err
+	for _, n := range tx.newNetworks() {
+		if err := fw.links.activate(n); err != nil {
+			return errors.Join(err, undo.run())
 		}
 	}
 	return nil
+}
+
+// deleteLinks deletes what the Tx has removed and prepareLinks has taken out of
+// use.
+func (fw *Firewall) deleteLinks(tx *Tx) error {
+	if fw.links == nil {
+		return nil
+	}
+	var errs []error
+	for _, a := range tx.log {
+		if e, ok := a.fact.(*Endpoint); ok && !a.add {
+			errs = append(errs, fw.links.disconnect(e))
+		}
+		// A network of the same Tx may have taken over the bridge.
+		if n, ok := a.fact.(*Network); ok && !a.add && fw.state.bridges[n.Spec.Bridge] == nil {
+			errs = append(errs, fw.links.remove(n))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -40,6 +40,26 @@ func newState() *state {
 	}
 }
 
+// facts returns all facts, each behind those that it needs.
+func (s *state) facts() []Fact {
+	out := []Fact{s.host}
+	for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
+		if s.forwarding[f] != nil {
+			out = append(out, s.forwarding[f])
+		}
+	}
+	for _, n := range s.view().networks {
+		out = append(out, n.fact)
+		for _, e := range n.endpoints {
+			out = append(out, e.fact)
+			for _, b := range e.bindings {
+				out = append(out, b)
+			}
+		}
+	}
+	return out
+}
+
 func (s *state) endpoint(e *Endpoint) *endpointState {
 	return s.networks[e.Network.Spec.Name].endpoints[e.Spec.Name]
 }

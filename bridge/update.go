@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/seawall-net/seawall/nft"
@@ -53,56 +55,76 @@ func (fw *Firewall) Update(ctx context.Context, fn func(*Tx) error) error {
 	return nil
 }
 
-// carryOut brings rules and links into line with the Tx: rules come before
-// links, and links go before rules.
+// carryOut brings rules and links into line with the Tx.
 func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
 	batch, err := tx.batch()
 	if err != nil {
 		return fmt.Errorf("bridge: update: %w", err)
 	}
-	resume := func() error { return nil }
-	if fw.links != nil {
-		if resume, err = fw.stopLinks(tx); err != nil {
-			return err
-		}
+	links, err := fw.prepareLinks(tx)
+	if err != nil {
+		return err
 	}
 	result, err := fw.commit(ctx, tx, batch)
 	if err != nil {
-		return errors.Join(err, resume())
+		return errors.Join(err, links.run())
 	}
-	if fw.links != nil {
-		if err := fw.settleLinks(tx); err != nil {
-			return fw.takeBack(tx, result, err, resume)
-		}
+	if err := fw.activateLinks(tx); err != nil {
+		return errors.Join(err, fw.takeBack(tx, result), links.run())
 	}
 	tx.change.Commit(result)
+	if err := fw.deleteLinks(tx); err != nil {
+		// The update holds: what could not be deleted is out of use.
+		fw.logger.LogAttrs(ctx, slog.LevelWarn, "links of what was removed are left behind", slog.Any("error", err))
+	}
 	return nil
 }
 
-// takeBack undoes a commit whose links could not be made, and then resumes
-// those that were taken out of use.
-func (fw *Firewall) takeBack(tx *Tx, result nft.Result, cause error, resume func() error) error {
+// takeBack undoes a commit whose links could not be put to use. What the Tx
+// has deleted from a user's chain is lost.
+func (fw *Firewall) takeBack(tx *Tx, result nft.Result) error {
 	tx.change.Commit(result)
 	tx.change, tx.user = fw.union.Begin(), nil
-	for i := len(tx.log) - 1; i >= 0; i-- {
-		if a := tx.log[i]; a.add {
+	for _, a := range slices.Backward(tx.log) {
+		if a.add {
 			fw.layout.Compile(a.fact, tx.change.Remove)
 		} else {
 			fw.layout.Compile(a.fact, tx.change.Add)
 		}
 	}
-	batch, err := tx.change.Batch()
+	for rule, handle := range result.Unkeyed {
+		gone := *rule
+		gone.Handle = handle
+		tx.user = append(tx.user, func(b *nft.Batch) { b.Delete(&gone) })
+	}
+	batch, err := tx.batch()
 	if err == nil {
 		result, err = fw.commit(context.Background(), tx, batch)
 	}
 	if err != nil {
-		// The rules stay as if the update had succeeded: they protect more
-		// than is there.
-		return errors.Join(cause, fmt.Errorf("bridge: undo: %w", err))
+		// The rules stay, and protect more than is there. Nothing is known of
+		// them any more: the next update will find that out.
+		tx.rollback()
+		tx.log = nil
+		fw.union = fw.compile()
+		fw.distrust()
+		err = fmt.Errorf("bridge: undo: %w", err)
+	} else {
+		tx.change.Commit(result)
 	}
-	tx.change.Commit(result)
 	tx.change = fw.union.Begin() // for the rollback of the facts
-	return errors.Join(cause, resume())
+	return err
+}
+
+// compile returns the union of what all facts need.
+func (fw *Firewall) compile() *nft.Union {
+	u := nft.NewUnion()
+	change := u.Begin()
+	for _, f := range fw.state.facts() {
+		fw.layout.Compile(f, change.Add)
+	}
+	change.Commit(nft.Result{})
+	return u
 }
 
 // commit sends a batch, if our objects are as they should be.
@@ -139,15 +161,12 @@ func (fw *Firewall) verify(ctx context.Context, tx *Tx) (nft.Batch, error) {
 	if err := fw.callWitness(ctx); err != nil {
 		return nft.Batch{}, err
 	}
-	before := fw.generation
 	have, err := fw.load(ctx)
 	if err != nil {
 		return nft.Batch{}, err
 	}
 	if repair := nft.Diff(have, tx.change.Base()); repair.Len() > 0 {
-		// The next commit must not take this state for the right one.
-		fw.generation = before
-		fw.releaseWitness()
+		fw.distrust() // the next commit must not take this for the right state
 		return nft.Batch{}, &DriftError{Repair: repair}
 	}
 	tx.change.SetHandles(have)

@@ -21,6 +21,8 @@ type Result struct {
 	// Handles holds the kernel's handles of the rules that were added with a
 	// key.
 	Handles map[ID]uint64
+	// Unkeyed holds the handles of the rules that were added without a key.
+	Unkeyed map[*Rule]uint64
 }
 
 // Commit applies a batch: all of it, or nothing when it returns an error
@@ -131,15 +133,23 @@ func (r *Result) echo(b *Batch, w *wire, m message) {
 		return
 	}
 	rule, ok := b.ops[w.index[i].op].object.(*Rule)
-	if !ok || rule.Key == "" {
+	if !ok {
 		return
 	}
 	for typ, v := range attributes(m.payload()) {
-		if typ == unix.NFTA_RULE_HANDLE && len(v) == 8 {
-			if r.Handles == nil {
-				r.Handles = map[ID]uint64{}
-			}
-			r.Handles[rule.ID()] = binary.BigEndian.Uint64(v)
+		if typ != unix.NFTA_RULE_HANDLE || len(v) != 8 {
+			continue
+		}
+		handle := binary.BigEndian.Uint64(v)
+		switch {
+		case rule.Key == "" && r.Unkeyed == nil:
+			r.Unkeyed = map[*Rule]uint64{rule: handle}
+		case rule.Key == "":
+			r.Unkeyed[rule] = handle
+		case r.Handles == nil:
+			r.Handles = map[ID]uint64{rule.ID(): handle}
+		default:
+			r.Handles[rule.ID()] = handle
 		}
 	}
 }
