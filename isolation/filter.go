@@ -25,6 +25,7 @@ type Filter struct {
 	// openRanges those that are published as ranges, together with the
 	// addresses of the host that they are published on.
 	open, openRanges nft.Set
+	openRef          nft.SetRef // every port needs it
 	// direct holds the ports of endpoints that may be reached without a
 	// translation, where direct routing is allowed.
 	direct nft.Set
@@ -36,7 +37,7 @@ type Filter struct {
 func NewFilter(t nft.TableRef) *Filter {
 	addr := t.Family.AddrType()
 	port := nft.TypeOf(addr, nft.TypeInetProto, nft.TypeInetService)
-	return &Filter{
+	f := &Filter{
 		table:      t,
 		bridges:    nft.Set{Table: t, Name: "bridges", Key: nft.TypeIFName},
 		guard:      nft.Set{Table: t, Name: "guard", Key: addr, Data: nft.TypeVerdict},
@@ -49,6 +50,8 @@ func NewFilter(t nft.TableRef) *Filter {
 			Hook: nft.Prerouting, Priority: nft.PriorityRaw},
 		forward: nft.Chain{Table: t, Name: "forward", Hook: nft.Forward, Priority: nft.PriorityFilter},
 	}
+	f.openRef = f.open.Ref()
+	return f
 }
 
 // Base adds what every host has: the base chains, DOCKER-USER, and the sets

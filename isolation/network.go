@@ -75,7 +75,7 @@ func (f *Filter) Endpoint(n Network, addr netip.Addr, userdata string, add func(
 
 // Open adds what lets packets in to a port of an endpoint.
 func (f *Filter) Open(addr netip.Addr, proto nft.L4Proto, port uint16, add func(nft.Object)) {
-	add(&nft.Element{Set: f.open.Ref(), Key: nft.Key(nft.Addr(addr), nft.Proto(proto), nft.Port(port))})
+	add(&nft.Element{Set: f.openRef, Key: nft.Key(nft.Addr(addr), nft.Proto(proto), nft.Port(port))})
 }
 
 // OpenDirect adds what lets packets in to a port of an endpoint that were sent to

@@ -142,7 +142,7 @@ type wireIndex struct {
 // marshal encodes the batch. The sequence numbers count up from base.
 func (b *Batch) marshal(base uint32) (*wire, error) {
 	w := &wire{base: base}
-	e := encoder{b: make([]byte, 0, 256+80*b.Len())}
+	e := encoder{b: make([]byte, 0, 256+48*b.Len())}
 	begin := e.message(unix.NFNL_MSG_BATCH_BEGIN, unix.NLM_F_REQUEST, base, 0, unix.NFNL_SUBSYS_NFTABLES)
 	if b.Generation != 0 {
 		e.u32(nfnlBatchGenID, b.Generation)
@@ -246,9 +246,9 @@ func (o *op) encodeElements(e *encoder, seq uint32, first int) (int, error) {
 		typ, flags = nftMsgDestroySetElem, unix.NLM_F_REQUEST
 	}
 	del := o.verb == verbDelete || o.verb == verbDestroy
-	at := e.message(nftables(typ), flags, seq, uint8(o.set.Table.Family), 0)
-	e.str(unix.NFTA_SET_ELEM_LIST_TABLE, o.set.Table.Name)
-	e.str(unix.NFTA_SET_ELEM_LIST_SET, o.set.Name)
+	at := e.message(nftables(typ), flags, seq, uint8(o.set.Table().Family), 0)
+	e.str(unix.NFTA_SET_ELEM_LIST_TABLE, o.set.Table().Name)
+	e.str(unix.NFTA_SET_ELEM_LIST_SET, o.set.Name())
 	list := e.nest(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
 	i := first
 	for ; i < len(o.elements); i++ {
@@ -328,7 +328,7 @@ func (b *Batch) describe(o *op, element int, err error) *ObjectError {
 		e.ID = el.ID()
 		e.Object = "element " + o.set.String() + " { " + b.formatKey(el) + " }"
 	case o.object == nil:
-		e.ID = ID{Kind: KindSet, Table: o.set.Table, Name: o.set.Name}
+		e.ID = ID{Kind: KindSet, Table: o.set.Table(), Name: o.set.Name()}
 		e.Object = "elements of " + o.set.String()
 	default:
 		e.ID = o.object.ID()

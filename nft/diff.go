@@ -139,7 +139,7 @@ func (d *differ) elements(want, have *setObjects) {
 	}
 	for w := range want.each() {
 		h := have.elements[w.Key]
-		if h != nil && h.same(w) && !d.refersToNew(w.Set.Table, w.Verdict) {
+		if h != nil && h.same(w) && !d.refersToNew(w.Set.Table(), w.Verdict) {
 			continue
 		}
 		if h != nil {

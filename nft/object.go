@@ -86,7 +86,7 @@ func (r *Rule) ID() ID {
 // ID returns the element's identity. An interval's first key identifies it:
 // the kernel refuses overlapping ones.
 func (e *Element) ID() ID {
-	return ID{Kind: KindElement, Table: e.Set.Table, Name: e.Set.Name, Key: string(e.Key)}
+	return ID{Kind: KindElement, Table: e.Set.Table(), Name: e.Set.Name(), Key: string(e.Key)}
 }
 
 func (*Table) object()   {}

@@ -96,7 +96,7 @@ func (p *plan) deletions(b *Batch) {
 	tableDies := func(t TableRef) bool { return len(dying) > 0 && dying[ID{Kind: KindTable, Table: t}] }
 
 	for _, s := range p.del.elements {
-		if !tableDies(s.set.Table) && (len(dying) == 0 || !dying[ID{Kind: KindSet, Table: s.set.Table, Name: s.set.Name}]) {
+		if !tableDies(s.set.Table()) && (len(dying) == 0 || !dying[ID{Kind: KindSet, Table: s.set.Table(), Name: s.set.Name()}]) {
 			b.ops = append(b.ops, op{verb: verbDelete, set: s.set, elements: s.elements})
 		}
 	}

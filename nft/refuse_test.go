@@ -88,7 +88,7 @@ func faults() []fault {
 		}, "add", "element ip t full { 2 }", KindElement, unix.ENFILE, "full"},
 		{"element of a missing set", func(b *Batch) {
 			e := *there
-			e.Set.Name = "nowhere"
+			e.Set = e.Set.Table().Set("nowhere")
 			b.Add(&e)
 		}, "add", "ip t nowhere", KindElement, unix.ENOENT, ""},
 	}

@@ -101,7 +101,7 @@ func (rs *Ruleset) Add(o Object) error {
 		}
 		c.insert(o)
 	case *Element:
-		s := t.sets[o.Set.Name]
+		s := t.sets[o.Set.Name()]
 		if s == nil {
 			return fmt.Errorf("nft: %s: set: %w", id, ErrNotExist)
 		}
@@ -237,11 +237,11 @@ func (rs *Ruleset) Rules(c ChainRef) []*Rule {
 // Elements returns a set's elements, sorted by key; those of an interval set
 // in the order in which they were added.
 func (rs *Ruleset) Elements(s SetRef) []*Element {
-	t := rs.tables[s.Table]
-	if t == nil || t.sets[s.Name] == nil {
+	t := rs.tables[s.Table()]
+	if t == nil || t.sets[s.Name()] == nil {
 		return nil
 	}
-	return t.sets[s.Name].sorted()
+	return t.sets[s.Name()].sorted()
 }
 
 func (s *setObjects) sorted() []*Element {

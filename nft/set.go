@@ -1,13 +1,34 @@
 package nft
 
-// A SetRef names a set, map or verdict map.
-type SetRef struct {
-	Table TableRef
-	Name  string
+import "unique"
+
+// A SetRef names a set, map or verdict map. [TableRef.Set] and [Set.Ref] make
+// one, which takes some time; it is as small as a pointer, since every element
+// has one. SetRefs are comparable. The zero value names none.
+type SetRef struct{ name unique.Handle[setName] }
+
+type setName struct {
+	table TableRef
+	name  string
+}
+
+func newSetRef(t TableRef, name string) SetRef { return SetRef{unique.Make(setName{t, name})} }
+
+// Table returns the reference of the set's table.
+func (s SetRef) Table() TableRef { return s.value().table }
+
+// Name returns the set's name.
+func (s SetRef) Name() string { return s.value().name }
+
+func (s SetRef) value() setName {
+	if s == (SetRef{}) {
+		return setName{}
+	}
+	return s.name.Value()
 }
 
 // String returns the reference as nft writes it: "ip seawall published".
-func (s SetRef) String() string { return s.Table.String() + " " + s.Name }
+func (s SetRef) String() string { return s.Table().String() + " " + s.Name() }
 
 // A Set is a collection of elements that rules look values up in. With Data it
 // is a map; with Data [TypeVerdict], a verdict map. It is a comparable value.
@@ -39,7 +60,7 @@ type Set struct {
 }
 
 // Ref returns the set's reference.
-func (s Set) Ref() SetRef { return SetRef{s.Table, s.Name} }
+func (s Set) Ref() SetRef { return newSetRef(s.Table, s.Name) }
 
 // IsMap reports whether elements carry data or a verdict.
 func (s Set) IsMap() bool { return s.Data != 0 }

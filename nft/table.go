@@ -32,7 +32,7 @@ func (t TableRef) String() string { return t.Family.String() + " " + t.Name }
 func (t TableRef) Chain(name string) ChainRef { return ChainRef{Table: t, Name: name} }
 
 // Set returns the reference of a set or map in the table.
-func (t TableRef) Set(name string) SetRef { return SetRef{Table: t, Name: name} }
+func (t TableRef) Set(name string) SetRef { return newSetRef(t, name) }
 
 // A Table holds chains and sets. It is a comparable value.
 type Table struct {

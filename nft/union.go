@@ -14,11 +14,8 @@ import (
 type Union struct {
 	objects  map[ID]*member
 	elements map[SetRef]*elementTable
-	// recent are the sets that elements were last added to: a change tends to
-	// add to the same few in turn, and a set's name takes long to hash.
-	recent [2]recentSet
-	rules  map[ChainRef][]*member // keyed rules, in order
-	change *Change
+	rules    map[ChainRef][]*member // keyed rules, in order
+	change   *Change
 }
 
 type member struct {
@@ -27,25 +24,13 @@ type member struct {
 	handle uint64 // of a rule that is in the kernel
 }
 
-type recentSet struct {
-	ref      SetRef
-	elements *elementTable
-}
-
 // set returns the elements of a set.
 func (u *Union) set(ref SetRef) *elementTable {
-	for i := range u.recent {
-		if r := &u.recent[i]; r.elements != nil && r.ref == ref {
-			return r.elements
-		}
-	}
 	elements := u.elements[ref]
 	if elements == nil {
 		elements = &elementTable{}
 		u.elements[ref] = elements
 	}
-	u.recent[1] = u.recent[0]
-	u.recent[0] = recentSet{ref, elements}
 	return elements
 }
 
@@ -88,7 +73,6 @@ func (u *Union) forget(s *Set) {
 	ref := s.Ref()
 	if t := u.elements[ref]; u.objects[s.ID()] == nil && t != nil && t.n == 0 {
 		delete(u.elements, ref)
-		u.recent = [2]recentSet{}
 	}
 }
 
@@ -156,8 +140,9 @@ func (u *Union) Ruleset() *Ruleset {
 		}
 	}
 	for ref, elements := range u.elements {
-		if t := rs.tables[ref.Table]; t != nil && t.sets[ref.Name] != nil {
-			elements.all(func(e *Element) { t.sets[ref.Name].elements[e.Key] = e })
+		if t := rs.tables[ref.Table()]; t != nil && t.sets[ref.Name()] != nil {
+			s := t.sets[ref.Name()]
+			elements.all(func(e *Element) { s.elements[e.Key] = e })
 		}
 	}
 	return rs

@@ -17,7 +17,8 @@ type NAT struct {
 	bridges, local nft.Set
 	// published leads from an address and a port of the host to an endpoint's,
 	// publishedAny from a port on every address.
-	published, publishedAny nft.Set
+	published, publishedAny       nft.Set
+	publishedRef, publishedAnyRef nft.SetRef // every port needs them
 	// ranges leads from ranges of ports to endpoints; the port stays.
 	ranges nft.Set
 
@@ -33,7 +34,7 @@ func NewNAT(t nft.TableRef) *NAT {
 	base := func(name string, hook nft.Hook, priority int32) nft.Chain {
 		return nft.Chain{Table: t, Name: name, Type: nft.NATChain, Hook: hook, Priority: priority}
 	}
-	return &NAT{
+	n := &NAT{
 		table:        t,
 		bridges:      nft.Set{Table: t, Name: "nat-from-bridge", Key: nft.TypeIFName, Data: nft.TypeVerdict},
 		local:        nft.Set{Table: t, Name: "nat-to-bridge", Key: nft.TypeIFName, Data: nft.TypeVerdict},
@@ -45,6 +46,8 @@ func NewNAT(t nft.TableRef) *NAT {
 		postrouting:  base("nat-postrouting", nft.Postrouting, nft.PrioritySNAT),
 		publish:      nft.Chain{Table: t, Name: "publish"},
 	}
+	n.publishedRef, n.publishedAnyRef = n.published.Ref(), n.publishedAny.Ref()
+	return n
 }
 
 // Base adds what every host has: the base chains and the maps.
@@ -142,9 +145,9 @@ func (n *NAT) Publish(c Claim, to netip.Addr, ports Ports, userdata string, add 
 			Userdata: userdata,
 		}
 		if c.Addr.IsUnspecified() {
-			e.Set, e.Key = n.publishedAny.Ref(), nft.Key(nft.Proto(c.Proto.l4()), host)
+			e.Set, e.Key = n.publishedAnyRef, nft.Key(nft.Proto(c.Proto.l4()), host)
 		} else {
-			e.Set, e.Key = n.published.Ref(), nft.Key(nft.Addr(c.Addr), nft.Proto(c.Proto.l4()), host)
+			e.Set, e.Key = n.publishedRef, nft.Key(nft.Addr(c.Addr), nft.Proto(c.Proto.l4()), host)
 		}
 		add(e)
 		userdata = ""
