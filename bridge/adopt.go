@@ -10,8 +10,8 @@ import (
 	"github.com/seawall-net/seawall/nft"
 )
 
-// ErrForeignTable says that a table of the layout's name is there, but holds no
-// facts that this version can read.
+// ErrForeignTable says that a table of the layout's name is there, with chains
+// or sets of the layout's names, but holds no facts that this version can read.
 var ErrForeignTable = errors.New("the table was made by something else, or by another version")
 
 // adopt takes over what is in the kernel, or starts anew where nothing is.
@@ -56,7 +56,7 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (nft.Batch, error) {
 
 // records collects the facts in the kernel: the host first, then the others in
 // the order in which they were made. There are none where the tables are
-// missing, or hold nothing but user chains.
+// missing, or hold nothing but what users have there.
 func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 	type key struct {
 		kind  byte
@@ -64,10 +64,13 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 	}
 	seen := map[key]bool{}
 	var out []record
-	foreign := ""
+	foreign, base := "", fw.base()
 	for o := range have.Objects() {
 		if data := userdata(o); data != "" {
 			r, err := decodeRecord(data)
+			if err != nil && !base[container(o)] {
+				continue // somebody else's; if it was ours, it will be missed
+			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w: %w", o.ID(), ErrForeignTable, err)
 			}
@@ -77,7 +80,7 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 			}
 			continue
 		}
-		if !fw.remains(o) && foreign == "" {
+		if foreign == "" && (base[o.ID()] || fw.hookedUserChain(o)) {
 			foreign = o.ID().String()
 		}
 	}
@@ -102,19 +105,37 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 	return out, nil
 }
 
-// remains tells whether an object is one that Teardown leaves when the user
-// has rules in DOCKER-USER.
-func (fw *Firewall) remains(o nft.Object) bool {
-	user := fw.layout.UserChain(o.ID().Table.Family)
+// base returns the chains and sets that are there on every host, but for the
+// user's chains.
+func (fw *Firewall) base() map[nft.ID]bool {
+	ids := map[nft.ID]bool{}
+	fw.layout.Compile(&Host{}, func(o nft.Object) {
+		switch o := o.(type) {
+		case *nft.Set:
+			ids[o.ID()] = true
+		case *nft.Chain:
+			ids[o.ID()] = o.Ref() != fw.layout.UserChain(o.Table.Family)
+		}
+	})
+	return ids
+}
+
+// hookedUserChain tells whether an object has the name of a user's chain, but
+// cannot be jumped to.
+func (fw *Firewall) hookedUserChain(o nft.Object) bool {
+	c, ok := o.(*nft.Chain)
+	return ok && c.Hook != nft.NoHook && c.Ref() == fw.layout.UserChain(c.Table.Family)
+}
+
+// container is the ID of the chain or set that an object is or is in.
+func container(o nft.Object) nft.ID {
 	switch o := o.(type) {
-	case *nft.Table:
-		return o.Ref() == user.Table
-	case *nft.Chain:
-		return o.Ref() == user
 	case *nft.Rule:
-		return o.Chain == user
+		return nft.ID{Kind: nft.KindChain, Table: o.Chain.Table, Name: o.Chain.Name}
+	case *nft.Element:
+		return nft.ID{Kind: nft.KindSet, Table: o.Set.Table(), Name: o.Set.Name()}
 	}
-	return false
+	return o.ID()
 }
 
 func userdata(o nft.Object) string {

@@ -94,8 +94,9 @@ func TestOpenRefusesForeignTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range []nft.Object{
-		&nft.Chain{Table: seawallTables()[0], Name: "mine"},
-		&nft.Set{Table: seawallTables()[0], Name: "mine", Key: nft.TypeIPv4Addr},
+		&nft.Chain{Table: seawallTables()[0], Name: "forward"},
+		&nft.Set{Table: seawallTables()[0], Name: "published", Key: nft.TypeIPv4Addr},
+		&nft.Chain{Table: seawallTables()[0], Name: "DOCKER-USER", Hook: nft.Forward},
 		&nft.Chain{Table: seawallTables()[0], Name: "raw-prerouting", Hook: nft.Prerouting, Userdata: "something else"},
 	} {
 		w.byHand(func(b *nft.Batch) { b.Add(&nft.Table{Family: nft.IPv4, Name: "seawall"}, o) })

@@ -45,7 +45,13 @@ type witness struct {
 
 // send commits a batch, if our objects are as they were at fw.generation, which
 // it moves on. It fails with errTouched if that is not known.
+//
+// An exclusive batch fails if what it adds is there already: since our objects
+// are as they were, it would be a user's.
 func (fw *Firewall) send(ctx context.Context, batch nft.Batch, exclusive bool) (nft.Result, error) {
+	if exclusive {
+		batch = batch.Exclusive()
+	}
 	for losses := 0; ; losses++ {
 		batch.Generation = fw.generation
 		if losses >= maxLosses && exclusive {
@@ -137,11 +143,10 @@ func (fw *Firewall) touches(t nft.Transaction) bool {
 	return false
 }
 
-// sendBlind commits without naming a generation. Every operation fails by itself
+// sendBlind commits an exclusive batch without naming a generation. Every operation fails by itself
 // if the world is not as assumed, and the witness tells afterwards whether
 // others have come in between.
 func (fw *Firewall) sendBlind(ctx context.Context, batch nft.Batch) (nft.Result, error) {
-	batch = batch.Exclusive()
 	batch.Generation = 0
 	start := time.Now()
 	result, err := fw.conn.Commit(ctx, batch)

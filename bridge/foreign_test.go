@@ -58,7 +58,14 @@ func TestForeignChangesAreDetected(t *testing.T) {
 			b.Delete(r)
 			b.AddRule(r, 0)
 		},
-		"chain added": func(b *nft.Batch, _ *nft.Ruleset) { b.Add(&nft.Chain{Table: table, Name: "alien"}) },
+		"user chain deleted": func(b *nft.Batch, _ *nft.Ruleset) {
+			b.Flush(&nft.Chain{Table: table, Name: "forward"})
+			b.Delete(&nft.Chain{Table: table, Name: "DOCKER-USER"})
+		},
+		"base chain deleted": func(b *nft.Batch, _ *nft.Ruleset) {
+			b.Flush(&nft.Chain{Table: table, Name: "raw-prerouting"})
+			b.Delete(&nft.Chain{Table: table, Name: "raw-prerouting"})
+		},
 		"policy changed": func(b *nft.Batch, _ *nft.Ruleset) {
 			b.Add(&nft.Chain{Table: table, Name: "forward", Hook: nft.Forward, Policy: nft.PolicyDrop})
 		},

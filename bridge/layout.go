@@ -9,7 +9,8 @@ import "github.com/seawall-net/seawall/nft"
 type Layout interface {
 	// Name identifies the layout in the kernel: "native".
 	Name() string
-	// Tables are the tables that the layout's objects are in.
+	// Tables are the tables that the layout's objects are in. If they are open,
+	// users may have chains and sets of their own there.
 	Tables() []nft.TableRef
 	// UserChain is the chain of a family, ip or ip6, that belongs to the user.
 	UserChain(nft.Family) nft.ChainRef

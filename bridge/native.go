@@ -18,7 +18,8 @@ func Native() Layout {
 		ref := nft.TableRef{Family: f, Name: tableName}
 		l[i] = nativeFamily{
 			family: f,
-			table:  &nft.Table{Family: f, Name: tableName},
+			// Users have chains and sets of their own there, for DOCKER-USER.
+			table:  &nft.Table{Family: f, Name: tableName, Open: true},
 			filter: isolation.NewFilter(ref),
 			nat:    portmap.NewNAT(ref),
 		}

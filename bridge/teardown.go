@@ -6,31 +6,36 @@ import (
 	"fmt"
 
 	"github.com/seawall-net/seawall/nft"
+	"golang.org/x/sys/unix"
 )
 
 // Teardown removes everything of ours from the host, in one transaction, and
-// closes the firewall. Rules that the user has put into DOCKER-USER are not
-// ours: a chain that holds any stays, with its table, and nothing jumps to it.
+// closes the firewall. What users have put into our tables is not ours: a
+// DOCKER-USER chain that holds rules, and chains and sets of their own, stay, with
+// the table, and nothing of ours jumps to them.
+//
+// If such a chain leads to one of ours other than DOCKER-USER, or uses one of our
+// sets, Teardown changes nothing and fails with an error that matches
+// unix.EBUSY and says which.
 func (fw *Firewall) Teardown(ctx context.Context) error {
 	fw.mu.Lock()
 	defer fw.mu.Unlock()
 	if fw.closed {
 		return ErrClosed
 	}
-	if fw.links != nil {
-		for _, n := range fw.state.networks {
-			if err := fw.links.stop(n.fact); err != nil {
-				return err
-			}
-		}
-		for f := range fw.state.forwarding {
-			if err := fw.links.forward(f, false); err != nil {
-				return err
-			}
-		}
+	all := &Tx{fw: fw}
+	for _, n := range fw.state.networks {
+		all.record(applied{fact: n.fact})
+	}
+	for _, f := range fw.state.forwarding {
+		all.record(applied{fact: f})
+	}
+	links, err := fw.prepareLinks(all)
+	if err != nil {
+		return err
 	}
 	if err := fw.teardownRules(ctx); err != nil {
-		return err
+		return errors.Join(fmt.Errorf("bridge: teardown: %w", err), links.run())
 	}
 	var errs []error
 	if fw.links != nil {
@@ -46,20 +51,58 @@ func (fw *Firewall) Teardown(ctx context.Context) error {
 }
 
 func (fw *Firewall) teardownRules(ctx context.Context) error {
-	_, _, err := fw.converge(ctx, func(have *nft.Ruleset) (nft.Batch, error) {
-		var rest nft.Ruleset
-		for _, t := range have.Tables() {
-			user := fw.layout.UserChain(t.Family)
-			if user.Table == t.Ref() && len(have.Rules(user)) > 0 {
-				if err := errors.Join(rest.Add(t), rest.Add(&nft.Chain{Table: user.Table, Name: user.Name, Open: true})); err != nil {
-					return nft.Batch{}, err
-				}
+	own := fw.union.Ruleset()
+	have, _, err := fw.converge(ctx, func(have *nft.Ruleset) (nft.Batch, error) { return fw.dismantle(have, own) })
+	var refused *nft.ObjectError
+	if have != nil && errors.As(err, &refused) && errors.Is(err, unix.EBUSY) {
+		what := "something in that table that is not ours"
+		for o := range fw.leadTo(have, own, refused.ID) {
+			what = container(o).String()
+			if r, ok := o.(*nft.Rule); ok {
+				what += fmt.Sprintf(" (%s)", r)
+			}
+			break
+		}
+		return fmt.Errorf("%s is used by %s, which has to go first: %w", refused.ID, what, err)
+	}
+	return err
+}
+
+// dismantle returns the batch that deletes ours, and the tables in which there
+// is nothing else.
+func (fw *Firewall) dismantle(have, own *nft.Ruleset) (nft.Batch, error) {
+	var ours, rest nft.Ruleset // without contents: those go with the containers
+	var errs []error
+	for _, t := range have.Tables() {
+		user, stays := fw.layout.UserChain(t.Family), false
+		errs = append(errs, ours.Add(t))
+		for _, c := range have.Chains(t.Ref()) {
+			if own.Lookup(c.ID()) == nil || c.Ref() == user && fw.inUse(have, own, c) {
+				stays = true
+			} else {
+				errs = append(errs, ours.Add(c))
 			}
 		}
-		return nft.Diff(have, &rest), nil
-	})
-	if err != nil {
-		return fmt.Errorf("bridge: teardown: %w", err)
+		for _, s := range have.Sets(t.Ref()) {
+			switch {
+			case s.Anonymous(): // goes with its rule, or stays with it
+			case own.Lookup(s.ID()) == nil:
+				stays = true
+			default:
+				errs = append(errs, ours.Add(s))
+			}
+		}
+		if stays {
+			errs = append(errs, rest.Add(t))
+		}
 	}
-	return nil
+	return nft.Diff(&ours, &rest), errors.Join(errs...)
+}
+
+// inUse tells whether a user's chain has rules, or others lead to it.
+func (fw *Firewall) inUse(have, own *nft.Ruleset, user *nft.Chain) bool {
+	for range fw.leadTo(have, own, user.ID()) {
+		return true
+	}
+	return len(have.Rules(user.Ref())) > 0
 }

@@ -18,7 +18,9 @@ import (
 //
 // If others have changed the ruleset meanwhile, Update looks at what they did:
 // if our objects are as they should be it goes on, otherwise it changes nothing
-// and returns a [*DriftError]. What the user does in DOCKER-USER is no drift.
+// and returns a [*DriftError]. What the user does in DOCKER-USER is no drift, nor
+// are chains and sets of the user's own in our tables. If one of them has a name
+// that a new network needs for itself, the error matches fs.ErrExist.
 //
 // fn runs on the calling goroutine, exactly once. It must not call the
 // Firewall.
@@ -185,6 +187,9 @@ func (fw *Firewall) converge(ctx context.Context, plan func(have *nft.Ruleset) (
 			return have, r, err
 		}
 		r, err = fw.send(ctx, batch, false)
+		if err == nil && asleep(have) {
+			continue // the batch may have done no more than wake them: see nft.Diff
+		}
 		if !errors.Is(err, errTouched) {
 			return have, r, err
 		}
@@ -194,9 +199,15 @@ func (fw *Firewall) converge(ctx context.Context, plan func(have *nft.Ruleset) (
 	}
 }
 
-// Heal brings the kernel back to what it should be, in one transaction, and
-// reports whether anything had to be done. Rules of DOCKER-USER are left as
-// they are; if the chain itself was deleted, it comes back empty.
+// asleep tells whether tables have flags.
+func asleep(have *nft.Ruleset) bool {
+	return slices.ContainsFunc(have.Tables(), func(t *nft.Table) bool { return t.Flags != 0 })
+}
+
+// Heal brings the kernel back to what it should be, and reports whether anything
+// had to be done. It takes one transaction, or two where tables were made
+// dormant. Rules of DOCKER-USER, and users' own chains and sets, are left as
+// they are; if DOCKER-USER itself was deleted, it comes back empty.
 func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	fw.mu.Lock()
 	defer fw.mu.Unlock()
@@ -205,7 +216,7 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	}
 	have, result, err := fw.converge(ctx, func(have *nft.Ruleset) (nft.Batch, error) {
 		repair := nft.Diff(have, fw.union.Ruleset())
-		healed = repair.Len() > 0
+		healed = healed || repair.Len() > 0
 		return repair, nil
 	})
 	if err != nil {

@@ -111,8 +111,9 @@ type Chain struct {
 	Policy   Policy
 
 	// Open says that the chain's rules belong to somebody else: Diff creates
-	// the chain but never touches the rules in it that have no Key. It is a
-	// wish of the caller and not stored in the kernel.
+	// the chain but never touches the rules in it that have no Key, nor makes
+	// it anew for a Comment. It is a wish of the caller and not stored in the
+	// kernel.
 	Open bool
 
 	// Comment is shown by nft; at most 128 bytes. Comment and Userdata share

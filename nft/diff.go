@@ -8,9 +8,12 @@ import (
 // Diff returns the batch that turns have into want, for the generation of
 // have. Objects that both have are left alone, counters included; rules keep
 // their place; in an [Chain.Open] chain only keyed rules are looked at, and in
-// a [Table.Open] table only the chains, sets and rules that are wanted.
+// a [Table.Open] table only the chains and sets that are wanted.
 //
-// Diff(x, x) is empty.
+// Diff(x, x) is empty. So is Diff after the commit, with one exception: the
+// kernel does not change a table's flags along with its base chains. If both
+// differ, the table is made anew, unless it is open: then the batch changes
+// the flags, and the next Diff tells the rest.
 func Diff(have, want *Ruleset) Batch {
 	d := differ{have: have, want: want, p: plan{chains: map[ChainRef][]placed{}}, renew: map[ID]bool{}}
 	for _, t := range have.Tables() {
@@ -36,7 +39,12 @@ type differ struct {
 
 func (d *differ) table(t *Table) {
 	want, have := d.want.tables[t.Ref()], d.have.tables[t.Ref()]
-	if have != nil && (have.table.Comment != t.Comment || have.table.Userdata != t.Userdata ||
+	if have != nil && t.Open {
+		if have.table.Flags != t.Flags && hooksDiffer(have, want) {
+			d.p.add.push(t)
+			return
+		}
+	} else if have != nil && (have.table.Comment != t.Comment || have.table.Userdata != t.Userdata ||
 		have.table.Flags != t.Flags && hooksDiffer(have, want)) {
 		// The kernel cannot change these, and the flags not along with the base
 		// chains: the table is made anew.
@@ -85,6 +93,9 @@ func hooksDiffer(have, want *tableObjects) bool {
 				continue
 			}
 			other := pair[1].chains[name]
+			if other == nil && pair[1] == want && want.table.Open {
+				continue // somebody else's, which stays
+			}
 			if other == nil || !sameButPolicy(c.chain, other.chain) {
 				return true
 			}
@@ -97,6 +108,10 @@ func hooksDiffer(have, want *tableObjects) bool {
 // can change.
 func sameButPolicy(a, b *Chain) bool {
 	x, y := *a, *b
+	if x.Open || y.Open {
+		// The kernel cannot change it, and the chain's rules are not ours to lose.
+		x.Comment, y.Comment = "", ""
+	}
 	x.Open, y.Open, x.Policy, y.Policy = false, false, 0, 0
 	return x == y
 }

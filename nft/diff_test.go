@@ -139,6 +139,40 @@ func TestDiffLeavesOthersAlone(t *testing.T) {
 	}
 }
 
+// An open table is never made anew, nor is an open chain for its comment; what
+// that leaves undone the next Diff does.
+func TestDiffKeepsOpenTables(t *testing.T) {
+	t.Parallel()
+	c := dial(t, newNetNS(t))
+	there := &Table{Family: IPv4, Name: "t", Flags: TableDormant, Comment: "theirs"}
+	open := &Chain{Table: there.Ref(), Name: "open", Comment: "theirs"}
+	alien := &Chain{Table: there.Ref(), Name: "alien", Hook: Forward}
+	rule := &Rule{Chain: open.Ref(), Statements: []Statement{Counter(), Accept()}}
+	add(t, c, there, open, alien, rule)
+	want := mustRuleset(t, &Table{Family: IPv4, Name: "t", Open: true},
+		&Chain{Table: there.Ref(), Name: "open", Open: true},
+		&Chain{Table: there.Ref(), Name: "base", Hook: Forward})
+	for _, n := range []int{1, 1, 0} { // the flags, then the base chain
+		b := Diff(load(t, c), want)
+		if b.Len() != n {
+			t.Fatalf("%d operations, want %d: %s", b.Len(), n, b.String())
+		}
+		mustCommit(t, c, b)
+	}
+	have := load(t, c)
+	if got := have.Tables()[0]; got.Flags != 0 || got.Comment != "theirs" {
+		t.Errorf("the table is %+v", got)
+	}
+	if have.Lookup(alien.ID()) == nil || len(have.Rules(open.Ref())) != 1 {
+		t.Error("what others have is gone")
+	}
+	// With the base chains right, the flags change alone.
+	mustCommit(t, c, Diff(have, mustRuleset(t, &Table{Family: IPv4, Name: "t", Open: true, Flags: TableDormant}, open)))
+	if b := Diff(load(t, c), want); b.Len() != 1 {
+		t.Errorf("waking a table: %s", b.String())
+	}
+}
+
 // Each property of a table, chain, set and element can be changed in place of
 // the other, with everything else in use.
 func TestDiffChangesEveryProperty(t *testing.T) {

@@ -62,5 +62,9 @@ type Set struct {
 // Ref returns the set's reference.
 func (s Set) Ref() SetRef { return newSetRef(s.Table, s.Name) }
 
+// Anonymous reports whether the set was written into a rule: it goes with that
+// rule.
+func (s Set) Anonymous() bool { return s.anonymous }
+
 // IsMap reports whether elements carry data or a verdict.
 func (s Set) IsMap() bool { return s.Data != 0 }

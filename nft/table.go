@@ -40,8 +40,9 @@ type Table struct {
 	Name   string
 	Flags  TableFlags
 	// Open says that others keep objects in the table too: Diff then deletes
-	// nothing in it that it does not know. It is a wish of the caller and not
-	// stored in the kernel.
+	// nothing in it that it does not know, and never the table: a Comment and
+	// Userdata hold only for a table that is made. Open is a wish of the caller
+	// and not stored in the kernel.
 	Open bool
 	// Comment is shown by nft; at most 128 bytes.
 	Comment string
