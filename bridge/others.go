@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"errors"
 	"iter"
+	"slices"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -36,4 +38,36 @@ func jumps(r *nft.Rule, chain string) bool {
 		}
 	}
 	return false
+}
+
+// strays returns the chains in our tables that this package has made, but not
+// for the present facts: another Firewall on the host did, or an update that
+// could not be undone. Nobody else's rules have keys.
+func strays(have, own *nft.Ruleset, t nft.TableRef) []*nft.Chain {
+	var out []*nft.Chain
+	for _, c := range have.Chains(t) {
+		if own.Lookup(c.ID()) != nil {
+			continue
+		}
+		_, err := decodeRecord(c.Userdata)
+		rules := have.Rules(c.Ref())
+		foreign := slices.ContainsFunc(rules, func(r *nft.Rule) bool { return r.Key == "" })
+		if !foreign && (err == nil || len(rules) > 0) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// sweep returns the batch that deletes strays. Nothing of ours leads to them.
+func sweep(have, own *nft.Ruleset) (nft.Batch, error) {
+	var there, rest nft.Ruleset
+	var errs []error
+	for _, t := range have.Tables() {
+		errs = append(errs, there.Add(t), rest.Add(t))
+		for _, c := range strays(have, own, t.Ref()) {
+			errs = append(errs, there.Add(c))
+		}
+	}
+	return nft.Diff(&there, &rest), errors.Join(errs...)
 }

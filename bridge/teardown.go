@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seawall-net/seawall/nft"
 	"golang.org/x/sys/unix"
@@ -76,8 +77,9 @@ func (fw *Firewall) dismantle(have, own *nft.Ruleset) (nft.Batch, error) {
 	for _, t := range have.Tables() {
 		user, stays := fw.layout.UserChain(t.Family), false
 		errs = append(errs, ours.Add(t))
+		stray := strays(have, own, t.Ref())
 		for _, c := range have.Chains(t.Ref()) {
-			if own.Lookup(c.ID()) == nil || c.Ref() == user && fw.inUse(have, own, c) {
+			if own.Lookup(c.ID()) == nil && !slices.Contains(stray, c) || c.Ref() == user && fw.inUse(have, own, c) {
 				stays = true
 			} else {
 				errs = append(errs, ours.Add(c))

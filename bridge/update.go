@@ -205,8 +205,8 @@ func asleep(have *nft.Ruleset) bool {
 }
 
 // Heal brings the kernel back to what it should be, and reports whether anything
-// had to be done. It takes one transaction, or two where tables were made
-// dormant. Rules of DOCKER-USER, and users' own chains and sets, are left as
+// had to be done. It takes one transaction, and another where tables were
+// made dormant, or hold chains of networks that are none of this Firewall's. Rules of DOCKER-USER, and users' own chains and sets, are left as
 // they are; if DOCKER-USER itself was deleted, it comes back empty.
 func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	fw.mu.Lock()
@@ -214,14 +214,21 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	if fw.closed {
 		return false, ErrClosed
 	}
+	own := fw.union.Ruleset()
 	have, result, err := fw.converge(ctx, func(have *nft.Ruleset) (nft.Batch, error) {
-		repair := nft.Diff(have, fw.union.Ruleset())
+		repair := nft.Diff(have, own)
 		healed = healed || repair.Len() > 0
 		return repair, nil
 	})
+	if err == nil {
+		fw.union.SetHandles(have, result)
+	}
+	if err == nil && slices.ContainsFunc(have.Tables(), func(t *nft.Table) bool { return len(strays(have, own, t.Ref())) > 0 }) {
+		healed = true
+		_, _, err = fw.converge(ctx, func(have *nft.Ruleset) (nft.Batch, error) { return sweep(have, own) })
+	}
 	if err != nil {
 		return false, fmt.Errorf("bridge: heal: %w", err)
 	}
-	fw.union.SetHandles(have, result)
 	return healed, nil
 }

@@ -278,6 +278,42 @@ func TestUsersChainIsInTheWay(t *testing.T) {
 	w.kernelIsDesired("in the end")
 }
 
+// Chains of networks that another Firewall has made are not taken for a user's.
+func TestHealDeletesChainsOfOtherNetworks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bridge.Config{RulesOnly: true})
+	ctx := context.Background()
+	other, err := bridge.Open(ctx, w.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	before := w.rules()
+	create := func(tx *bridge.Tx) error {
+		tx.CreateNetwork(networkSpec("a", "172.30.1.0/24", "fd00:30:1::/64"))
+		return nil
+	}
+	for range 2 {
+		if err := other.Update(ctx, create); err != nil {
+			t.Fatal(err)
+		}
+		if healed, err := w.fw.Heal(ctx); !healed || err != nil {
+			t.Fatal(healed, err)
+		}
+		w.sameAs("heal", w.rules(), before)
+		if err := other.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if other, err = bridge.Open(ctx, w.cfg); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.fw.Update(ctx, create); err != nil {
+			t.Fatal(err)
+		}
+		w.update(func(tx *bridge.Tx) { tx.RemoveNetwork("a") })
+	}
+}
+
 // A DOCKER-USER chain that was deleted comes back empty, beside what else the user has; after a flush of everything
 // ours comes back.
 func TestDeletedUserChainIsHealed(t *testing.T) {
