@@ -197,7 +197,7 @@ func TestDiffChangesEveryProperty(t *testing.T) {
 		return o
 	}
 	ruleset := func(o objects) *Ruleset {
-		match := Statement(TCPDport.InSet(o.s))
+		match := TCPDport.InSet(o.s)
 		if o.s.Key == TypeMark {
 			match = Mark.InSet(o.s)
 		}

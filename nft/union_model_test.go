@@ -33,7 +33,7 @@ func (u user) objects() []Object {
 	if u.variant%2 == 1 {
 		private.Key, key = TypeMark, Key(MarkValue(1))
 	}
-	match := Statement(TCPDport.InSet(*private))
+	match := TCPDport.InSet(*private)
 	if u.variant%2 == 1 {
 		match = Mark.InSet(*private)
 	}
