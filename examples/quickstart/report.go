@@ -80,9 +80,9 @@ func (r *report) trace(t bridge.Transaction) {
 func (r *report) view(v *bridge.View) {
 	for n := range v.Networks() {
 		r.Networks = append(r.Networks, network{n.Spec.Name, n.Spec.Bridge, n.Spec.IPv4.Subnet, n.Spec.IPv6.Subnet})
-		for e := range v.Endpoints(n.Spec.Name) {
+		for e := range v.Endpoints(n) {
 			c := container{e.Spec.Name, n.Spec.Name, machine{e.Spec.IPv4, e.Spec.IPv6}, []string{}}
-			for b := range v.Bindings(n.Spec.Name, e.Spec.Name) {
+			for b := range v.Bindings(e) {
 				c.Publishes = append(c.Publishes, b.Port.String())
 			}
 			r.Containers = append(r.Containers, c)
