@@ -19,7 +19,7 @@ type report struct {
 	Ruleset      map[string]string `json:"ruleset"`     // by family, while the user rules were in force
 	LeftBehind   []string          `json:"left_behind"` // tables and links, after the teardown
 
-	step string // what the next transaction is for
+	step string // what the next update is for
 }
 
 type machine struct {
@@ -72,8 +72,12 @@ type transaction struct {
 
 // trace is called by the firewall after each transaction.
 func (r *report) trace(t bridge.Transaction) {
+	step := t.Op
+	if step == "update" {
+		step = r.step
+	}
 	r.Transactions = append(r.Transactions,
-		transaction{r.step, t.Objects, t.Messages, t.Bytes, t.Generation, t.Duration})
+		transaction{step, t.Objects, t.Messages, t.Bytes, t.Generation, t.Duration})
 }
 
 // view notes what the firewall knows.

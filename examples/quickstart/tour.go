@@ -26,7 +26,6 @@ func tour(ctx context.Context, out *screen) (_ *report, err error) {
 	defer func() { err = errors.Join(err, w.close()) }()
 
 	// The zero Config is Docker's defaults in the present network namespace. Here the host is another one.
-	r.step = "open the firewall"
 	fw, err := bridge.Open(ctx, bridge.Config{NetNS: w.host.File(), Trace: r.trace})
 	if err != nil {
 		return nil, err
@@ -65,7 +64,6 @@ func tour(ctx context.Context, out *screen) (_ *report, err error) {
 	}
 	out.after(r)
 
-	r.step = "tear down"
 	if err := fw.Teardown(ctx); err != nil {
 		return nil, err
 	}
