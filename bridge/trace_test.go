@@ -39,11 +39,11 @@ func TestTraceTellsTheOperation(t *testing.T) {
 	expect("update")
 
 	// Something else has the name of the bridge.
-	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "br-1"}, PeerName: "other"}
+	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "br-2"}, PeerName: "other"}
 	if err := netns.Do(ns, func() error { return netlink.LinkAdd(veth) }); err != nil {
 		t.Fatal(err)
 	}
-	if err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(1, 1)); return nil }); err == nil {
+	if err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(2, 1)); return nil }); err == nil {
 		t.Error("an update without its bridge succeeded")
 	}
 	expect("update", "undo")

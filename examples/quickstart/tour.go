@@ -178,12 +178,8 @@ func readBack(ctx context.Context, fw *bridge.Firewall, r *report) error {
 	}
 	r.UserRules, r.Ruleset = map[string]string{}, map[string]string{}
 	for _, f := range families {
-		table, err := onlyFamily(loaded, f)
-		if err != nil {
-			return err
-		}
 		var text strings.Builder
-		if err := table.Print(&text, nft.PrintOptions{Stateless: true}); err != nil {
+		if err := loaded.Only(nft.TableRef{Family: f, Name: "seawall"}).Print(&text, nft.PrintOptions{Stateless: true}); err != nil {
 			return err
 		}
 		r.Ruleset[f.String()] = text.String()
@@ -196,17 +192,4 @@ func readBack(ctx context.Context, fw *bridge.Firewall, r *report) error {
 		}
 	}
 	return nil
-}
-
-// onlyFamily returns the part of a ruleset that is one family's.
-func onlyFamily(rs *nft.Ruleset, f nft.Family) (*nft.Ruleset, error) {
-	part := &nft.Ruleset{}
-	for object := range rs.Objects() {
-		if object.ID().Table.Family == f {
-			if err := part.Add(object); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return part, nil
 }
