@@ -32,7 +32,7 @@ type Config struct {
 // A Transaction tells what one commit did.
 type Transaction struct {
 	// Op is what it was for: "open", "update", "heal" or "teardown", or "undo"
-	// if it takes back an update whose bridges could not be made.
+	// if it takes back an update whose bridges could not be put to use.
 	Op string
 	// Objects is how many objects were added or deleted.
 	Objects int

@@ -38,13 +38,13 @@ func TestTraceTellsTheOperation(t *testing.T) {
 	}
 	expect("update")
 
-	// Something else has the name of the bridge.
-	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "br-2"}, PeerName: "other"}
-	if err := netns.Do(ns, func() error { return netlink.LinkAdd(veth) }); err != nil {
+	// Packets of IPv6 do not fit through the bridge, which is found out after the commit.
+	small := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br-2", MTU: 1000}}
+	if err := netns.Do(ns, func() error { return netlink.LinkAdd(small) }); err != nil {
 		t.Fatal(err)
 	}
-	if err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(2, 1)); return nil }); err == nil {
-		t.Error("an update without its bridge succeeded")
+	if err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(2, 3)); return nil }); err == nil {
+		t.Error("an update that cannot use its bridge succeeded")
 	}
 	expect("update", "undo")
 
