@@ -16,7 +16,7 @@ var ErrForeignTable = errors.New("the table was made by something else, or by an
 
 // adopt takes over what is in the kernel, or starts anew where nothing is.
 func (fw *Firewall) adopt(ctx context.Context) error {
-	have, result, err := fw.converge(ctx, fw.takeOver)
+	have, result, err := fw.converge(ctx, opOpen, fw.takeOver)
 	if err != nil {
 		return fmt.Errorf("bridge: open: %w", err)
 	}

@@ -142,9 +142,10 @@ func bindingBatch(b testing.TB, facts []*bridge.Binding, del bool) []byte {
 
 func bindings(fw *bridge.Firewall) []*bridge.Binding {
 	var out []*bridge.Binding
-	for n := range fw.View().Networks() {
-		for e := range fw.View().Endpoints(n.Spec.Name) {
-			out = append(out, slices.Collect(fw.View().Bindings(n.Spec.Name, e.Spec.Name))...)
+	v := fw.View()
+	for n := range v.Networks() {
+		for e := range v.Endpoints(n) {
+			out = slices.AppendSeq(out, v.Bindings(e))
 		}
 	}
 	return out

@@ -31,6 +31,9 @@ type Config struct {
 
 // A Transaction tells what one commit did.
 type Transaction struct {
+	// Op is what it was for: "open", "update", "heal" or "teardown", or "undo"
+	// if it takes back an update whose bridges could not be put to use.
+	Op string
 	// Objects is how many objects were added or deleted.
 	Objects int
 	// Messages and Bytes are the size of what was sent to the kernel.
@@ -40,3 +43,12 @@ type Transaction struct {
 	// Duration is how long the kernel took, from sending to the answer.
 	Duration time.Duration
 }
+
+// The values of [Transaction].Op.
+const (
+	opOpen     = "open"
+	opUpdate   = "update"
+	opUndo     = "undo"
+	opHeal     = "heal"
+	opTeardown = "teardown"
+)

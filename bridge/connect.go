@@ -26,7 +26,10 @@ type Link struct {
 // Connect gives an endpoint's container its interface: a veth pair between the
 // bridge and the container's namespace, with the endpoint's addresses and a
 // default route. The endpoint must have been attached: its rules are in force
-// before the link exists. A failure leaves nothing behind.
+// before the link exists. When Connect returns, packets pass. It waits for that
+// until ctx is done, and no longer than five seconds: then it fails with
+// os.ErrDeadlineExceeded, as it does where a bridge of the caller's own has
+// spanning tree. A failure leaves nothing behind.
 func (fw *Firewall) Connect(ctx context.Context, network, endpoint string, link Link) error {
 	fw.mu.Lock()
 	defer fw.mu.Unlock()
@@ -44,7 +47,7 @@ func (fw *Firewall) Connect(ctx context.Context, network, endpoint string, link 
 		if err := checkIfName(link.IfName); err != nil {
 			return &SpecError{"link of " + network + "/" + endpoint, "IfName", err.Error()}
 		}
-		err = fw.links.connect(e, link)
+		err = fw.links.connect(ctx, e, link)
 	}
 	if err != nil {
 		return fmt.Errorf("bridge: connect %s/%s: %w", network, endpoint, err)
@@ -107,7 +110,7 @@ func (l *links) setUp(e *Endpoint, set func(netlink.Link) error) error {
 	return nil
 }
 
-func (l *links) connect(e *Endpoint, link Link) error {
+func (l *links) connect(ctx context.Context, e *Endpoint, link Link) error {
 	bridge, err := l.find(e.Network.Spec.Bridge)
 	if err != nil {
 		return err
@@ -124,11 +127,14 @@ func (l *links) connect(e *Endpoint, link Link) error {
 	if err := l.h.LinkAdd(veth); err != nil {
 		return fmt.Errorf("create %s and %s: %w", attrs.Name, link.IfName, err)
 	}
-	if err := l.configure(e, link); err != nil {
-		_ = l.h.LinkDel(veth)
-		return err
+	err = l.configure(e, link)
+	if err == nil {
+		err = l.awaitTraffic(ctx, e, link)
 	}
-	return nil
+	if err != nil {
+		_ = l.h.LinkDel(veth)
+	}
+	return err
 }
 
 // configure sets both ends of a new veth pair up.

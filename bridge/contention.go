@@ -48,20 +48,20 @@ type witness struct {
 //
 // An exclusive batch fails if what it adds is there already: since our objects
 // are as they were, it would be a user's.
-func (fw *Firewall) send(ctx context.Context, batch nft.Batch, exclusive bool) (nft.Result, error) {
+func (fw *Firewall) send(ctx context.Context, op string, batch nft.Batch, exclusive bool) (nft.Result, error) {
 	if exclusive {
 		batch = batch.Exclusive()
 	}
 	for losses := 0; ; losses++ {
 		batch.Generation = fw.generation
 		if losses >= maxLosses && exclusive {
-			return fw.sendBlind(ctx, batch)
+			return fw.sendBlind(ctx, op, batch)
 		}
 		start := time.Now()
 		result, err := fw.conn.Commit(ctx, batch)
 		if err == nil {
 			fw.generation = result.Generation
-			fw.trace(batch, result, time.Since(start))
+			fw.trace(op, batch, result, time.Since(start))
 			fw.dismissWitness(losses)
 			return result, nil
 		}
@@ -146,7 +146,7 @@ func (fw *Firewall) touches(t nft.Transaction) bool {
 // sendBlind commits an exclusive batch without naming a generation. Every operation fails by itself
 // if the world is not as assumed, and the witness tells afterwards whether
 // others have come in between.
-func (fw *Firewall) sendBlind(ctx context.Context, batch nft.Batch) (nft.Result, error) {
+func (fw *Firewall) sendBlind(ctx context.Context, op string, batch nft.Batch) (nft.Result, error) {
 	batch.Generation = 0
 	start := time.Now()
 	result, err := fw.conn.Commit(ctx, batch)
@@ -167,7 +167,7 @@ func (fw *Firewall) sendBlind(ctx context.Context, batch nft.Batch) (nft.Result,
 		result.Generation = fw.witness.seen
 		fw.generation = result.Generation
 	}
-	fw.trace(batch, result, time.Since(start))
+	fw.trace(op, batch, result, time.Since(start))
 	return result, nil
 }
 

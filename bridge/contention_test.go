@@ -65,8 +65,8 @@ func TestUpdateNextToBusyWriters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
-	for range again.View().Bindings("web", "c1") {
+	n, view := 0, again.View()
+	for range view.Bindings(view.Endpoint("web", "c1")) {
 		n++
 	}
 	if n != 100 {

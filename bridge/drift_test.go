@@ -7,10 +7,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seawall-net/seawall/bridge"
 	"github.com/seawall-net/seawall/nft"
 	"github.com/seawall-net/seawall/portmap"
+	"github.com/vishvananda/netlink"
 )
 
 // What a stranger has changed is noticed by the next update, which changes nothing, and mended by Heal.
@@ -229,4 +231,29 @@ func TestFailedRemovalKeepsLinks(t *testing.T) {
 		a1   tcp,udp  ext:80     ext sees host
 		host tcp,udp  loopback:8080  a1 sees gw-a
 	`)
+}
+
+// awaitCarriers waits until containers and the host have noticed that links which were set down are up again.
+func (w *world) awaitCarriers(names ...string) {
+	w.t.Helper()
+	for _, name := range append(names, "host") {
+		for tries := 0; !w.carriers(name); tries++ {
+			if tries == 5000 {
+				w.t.Fatalf("%s has no carrier", name)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// carriers tells whether all links of a namespace but its loopback are up.
+func (w *world) carriers(name string) bool {
+	w.t.Helper()
+	links, err := w.spaces[name].Netlink().LinkList()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return !slices.ContainsFunc(links, func(l netlink.Link) bool {
+		return l.Attrs().Name != "lo" && l.Attrs().OperState != netlink.OperUp
+	})
 }

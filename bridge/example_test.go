@@ -52,8 +52,8 @@ func ExampleFirewall_View() {
 	}
 	view := fw.View()
 	for n := range view.Networks() {
-		for e := range view.Endpoints(n.Spec.Name) {
-			for b := range view.Bindings(n.Spec.Name, e.Spec.Name) {
+		for e := range view.Endpoints(n) {
+			for b := range view.Bindings(e) {
 				fmt.Println(e, e.Spec.IPv4, b, b.Claims())
 			}
 		}

@@ -197,8 +197,9 @@ func TestParallelUpdatesTakeTurns(t *testing.T) {
 	}
 	wg.Wait()
 	checkFirewall(t, fw)
+	view := fw.View()
 	for g := range goroutines {
-		bindings := slices.Collect(fw.View().Bindings("net0", modelName("end", g)))
+		bindings := slices.Collect(view.Bindings(view.Endpoint("net0", modelName("end", g))))
 		if want := each - each/5; len(bindings) != want {
 			t.Errorf("goroutine %d has published %d ports, want %d", g, len(bindings), want)
 		}

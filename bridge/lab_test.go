@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/seawall-net/seawall/bridge"
 	"github.com/seawall-net/seawall/internal/netlab"
 	"github.com/seawall-net/seawall/nft"
 	"github.com/seawall-net/seawall/portmap"
-	"github.com/vishvananda/netlink"
 )
 
 // The tests run in a network namespace of their own, as root or not.
@@ -214,7 +212,7 @@ func (w *world) unpublish(network, name string, specs ...string) {
 	w.update(func(tx *bridge.Tx) { tx.Network(network).Endpoint(name).Unpublish(ports(specs...)...) })
 }
 
-// connect gives an endpoint a namespace, and waits until the bridge forwards to it.
+// connect gives an endpoint a namespace.
 func (w *world) connect(network, name string) {
 	w.t.Helper()
 	ns := w.Namespace(name)
@@ -222,33 +220,4 @@ func (w *world) connect(network, name string) {
 	if err := w.fw.Connect(context.Background(), network, name, bridge.Link{NetNS: ns.File()}); err != nil {
 		w.t.Fatal(err)
 	}
-	w.awaitCarriers(name)
-}
-
-// awaitCarriers waits until containers and their bridges have noticed that their links are up.
-func (w *world) awaitCarriers(names ...string) {
-	w.t.Helper()
-	for _, name := range names {
-		for tries := 0; !up(w.t, w.spaces[name]) || !up(w.t, w.host); tries++ {
-			if tries == 5000 {
-				w.t.Fatalf("%s has no carrier", name)
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}
-}
-
-// up tells whether the kernel has noticed that all links, except bridges without ports, are up.
-func up(t testing.TB, ns *netlab.Namespace) bool {
-	t.Helper()
-	links, err := ns.Netlink().LinkList()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range links {
-		if l.Type() == "veth" && l.Attrs().OperState != netlink.OperUp {
-			return false
-		}
-	}
-	return true
 }

@@ -114,7 +114,7 @@ func TestUpdateWhoseLinksFail(t *testing.T) {
 func connectAll(t *testing.T, fw *Firewall) {
 	t.Helper()
 	for n := range fw.View().Networks() {
-		for e := range fw.View().Endpoints(n.Spec.Name) {
+		for e := range fw.View().Endpoints(n) {
 			ns, err := netns.New()
 			if err != nil {
 				t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -18,6 +19,8 @@ const ownAlias = "seawall"
 type links struct {
 	ns *os.File
 	h  *netlink.Handle
+	// patience is how long a new link may take until it carries traffic.
+	patience time.Duration
 }
 
 func openLinks(ns *os.File) (*links, error) {
@@ -29,7 +32,7 @@ func openLinks(ns *os.File) (*links, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open route socket: %w", err)
 	}
-	return &links{ns, h}, nil
+	return &links{ns, h, carrierLimit}, nil
 }
 
 func (l *links) close() { l.h.Close() }

@@ -234,9 +234,9 @@ func describeView(v *View) []string {
 	var out []string
 	for n := range v.Networks() {
 		out = append(out, fmt.Sprintf("%+v", n.Spec))
-		for e := range v.Endpoints(n.Spec.Name) {
+		for e := range v.Endpoints(n) {
 			out = append(out, fmt.Sprintf("%s: %+v", n.Spec.Name, e.Spec))
-			for b := range v.Bindings(n.Spec.Name, e.Spec.Name) {
+			for b := range v.Bindings(e) {
 				out = append(out, fmt.Sprintf("%s/%s: %+v", n.Spec.Name, e.Spec.Name, b.Port))
 			}
 		}

@@ -63,9 +63,9 @@ func compileAll(t testing.TB, fw *Firewall) *nft.Ruleset {
 	v := fw.View()
 	for n := range v.Networks() {
 		facts = append(facts, n)
-		for e := range v.Endpoints(n.Spec.Name) {
+		for e := range v.Endpoints(n) {
 			facts = append(facts, e)
-			for b := range v.Bindings(n.Spec.Name, e.Spec.Name) {
+			for b := range v.Bindings(e) {
 				facts = append(facts, b)
 			}
 		}

@@ -118,9 +118,9 @@ func facts(fw *bridge.Firewall) []string {
 	v := fw.View()
 	for n := range v.Networks() {
 		lines = append(lines, fmt.Sprintf("%d %+v", n.Order, n.Spec))
-		for e := range v.Endpoints(n.Spec.Name) {
+		for e := range v.Endpoints(n) {
 			lines = append(lines, fmt.Sprintf("%d %s %+v", e.Order, e, e.Spec))
-			for b := range v.Bindings(n.Spec.Name, e.Spec.Name) {
+			for b := range v.Bindings(e) {
 				lines = append(lines, fmt.Sprintf("%d %s %s %v", b.Order, e, b, b.Claims()))
 			}
 		}

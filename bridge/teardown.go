@@ -53,7 +53,7 @@ func (fw *Firewall) Teardown(ctx context.Context) error {
 
 func (fw *Firewall) teardownRules(ctx context.Context) error {
 	own := fw.union.Ruleset()
-	have, _, err := fw.converge(ctx, func(have *nft.Ruleset) (nft.Batch, error) { return fw.dismantle(have, own) })
+	have, _, err := fw.converge(ctx, opTeardown, func(have *nft.Ruleset) (nft.Batch, error) { return fw.dismantle(have, own) })
 	var refused *nft.ObjectError
 	if have != nil && errors.As(err, &refused) && errors.Is(err, unix.EBUSY) {
 		what := "something in that table that is not ours"

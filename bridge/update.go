@@ -67,7 +67,7 @@ func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
 	if err != nil {
 		return err
 	}
-	result, err := fw.commit(ctx, tx, batch)
+	result, err := fw.commit(ctx, opUpdate, tx, batch)
 	if err != nil {
 		return errors.Join(err, links.run())
 	}
@@ -101,7 +101,7 @@ func (fw *Firewall) takeBack(tx *Tx, result nft.Result) error {
 	}
 	batch, err := tx.batch()
 	if err == nil {
-		result, err = fw.commit(context.Background(), tx, batch)
+		result, err = fw.commit(context.Background(), opUndo, tx, batch)
 	}
 	if err != nil {
 		// The rules stay, and protect more than is there. Nothing is known of
@@ -130,12 +130,12 @@ func (fw *Firewall) compile() *nft.Union {
 }
 
 // commit sends a batch, if our objects are as they should be.
-func (fw *Firewall) commit(ctx context.Context, tx *Tx, batch nft.Batch) (nft.Result, error) {
+func (fw *Firewall) commit(ctx context.Context, op string, tx *Tx, batch nft.Batch) (nft.Result, error) {
 	if batch.Len() == 0 {
 		return nft.Result{}, nil
 	}
 	for {
-		result, err := fw.send(ctx, batch, true)
+		result, err := fw.send(ctx, op, batch, true)
 		if errors.Is(err, errTouched) {
 			if batch, err = fw.verify(ctx, tx); err == nil {
 				continue
@@ -148,10 +148,10 @@ func (fw *Firewall) commit(ctx context.Context, tx *Tx, batch nft.Batch) (nft.Re
 	}
 }
 
-func (fw *Firewall) trace(batch nft.Batch, r nft.Result, d time.Duration) {
+func (fw *Firewall) trace(op string, batch nft.Batch, r nft.Result, d time.Duration) {
 	if fw.cfg.Trace != nil {
 		fw.cfg.Trace(Transaction{
-			Objects: batch.Len(), Messages: r.Messages, Bytes: r.Bytes, Generation: r.Generation, Duration: d,
+			Op: op, Objects: batch.Len(), Messages: r.Messages, Bytes: r.Bytes, Generation: r.Generation, Duration: d,
 		})
 	}
 }
@@ -177,7 +177,7 @@ func (fw *Firewall) verify(ctx context.Context, tx *Tx) (nft.Batch, error) {
 
 // converge brings the kernel to what plan makes of its ruleset. It returns the
 // ruleset as it was, and what the commit did.
-func (fw *Firewall) converge(ctx context.Context, plan func(have *nft.Ruleset) (nft.Batch, error)) (have *nft.Ruleset, r nft.Result, err error) {
+func (fw *Firewall) converge(ctx context.Context, op string, plan func(have *nft.Ruleset) (nft.Batch, error)) (have *nft.Ruleset, r nft.Result, err error) {
 	for {
 		if have, err = fw.load(ctx); err != nil {
 			return nil, r, err
@@ -186,7 +186,7 @@ func (fw *Firewall) converge(ctx context.Context, plan func(have *nft.Ruleset) (
 		if err != nil || batch.Len() == 0 {
 			return have, r, err
 		}
-		r, err = fw.send(ctx, batch, false)
+		r, err = fw.send(ctx, op, batch, false)
 		if err == nil && asleep(have) {
 			continue // the batch may have done no more than wake them: see nft.Diff
 		}
@@ -215,7 +215,7 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 		return false, ErrClosed
 	}
 	own := fw.union.Ruleset()
-	have, result, err := fw.converge(ctx, func(have *nft.Ruleset) (nft.Batch, error) {
+	have, result, err := fw.converge(ctx, opHeal, func(have *nft.Ruleset) (nft.Batch, error) {
 		repair := nft.Diff(have, own)
 		healed = healed || repair.Len() > 0
 		return repair, nil
@@ -225,7 +225,7 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	}
 	if err == nil && slices.ContainsFunc(have.Tables(), func(t *nft.Table) bool { return len(strays(have, own, t.Ref())) > 0 }) {
 		healed = true
-		_, _, err = fw.converge(ctx, func(have *nft.Ruleset) (nft.Batch, error) { return sweep(have, own) })
+		_, _, err = fw.converge(ctx, opHeal, func(have *nft.Ruleset) (nft.Batch, error) { return sweep(have, own) })
 	}
 	if err != nil {
 		return false, fmt.Errorf("bridge: heal: %w", err)

@@ -84,6 +84,32 @@ func TestUserChainComesBeforeEstablished(t *testing.T) {
 	`)
 }
 
+// DOCKER-USER sees the container's port; which one was published for it, only the connection knows.
+func TestUserChainClosesOnePublication(t *testing.T) {
+	t.Parallel()
+	w := twoNetworks(t, bridge.Config{})
+	w.container("a", "a3", 4, "8090:80", "8090:80/udp", "8091:80", "8091:80/udp", "192.0.2.3:8092:80")
+	w.byHand(func(b *nft.Batch) {
+		for _, f := range families {
+			for _, proto := range []nft.L4Proto{nft.TCP, nft.UDP} {
+				b.Add(&nft.Rule{Chain: userChain(f), Statements: []nft.Statement{
+					nft.MetaL4Proto.Eq(proto), nft.CTOriginalDport.Eq(8090), nft.Counter(), drop,
+				}})
+			}
+		}
+	})
+	w.fates(`
+		ext    tcp,udp  host:8090   silent
+		b1     tcp,udp  host:8090   silent
+		ext    tcp,udp  host:8091   a3 sees ext
+		b1     tcp,udp  host:8091   a3 sees gw-a
+		ext    tcp4     host2:8092  a3 sees ext
+		# A container's own port is not the published one, and nobody else's is closed.
+		a1     tcp,udp  a3:80       a3 sees a1
+		ext    tcp,udp  host:8080   a1 sees ext
+	`)
+}
+
 // What users write into DOCKER-USER by hand stays, in its order, whatever we do.
 func TestUserRulesStay(t *testing.T) {
 	t.Parallel()

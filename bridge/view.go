@@ -7,43 +7,67 @@ import (
 )
 
 // A View is the facts that held at one moment. It is immutable, and may be
-// used by any number of goroutines.
+// used by any number of goroutines. Looking something up takes the same time
+// however much there is.
+//
+// A fact of another View, older or newer, means itself: it yields what it has
+// in this View if it is there, and nothing otherwise, even if something else has
+// its name now.
 type View struct {
-	networks []networkView
+	networks []*networkView // oldest first
+	names    map[string]*networkView
 }
 
 type networkView struct {
 	fact      *Network
-	endpoints []endpointView
+	endpoints []*endpointView // oldest first
+	names     map[string]*endpointView
 }
 
 type endpointView struct {
 	fact     *Endpoint
-	bindings []*Binding
+	bindings []*Binding // oldest first
 }
 
 // view takes a snapshot.
 func (s *state) view() *View {
-	v := &View{networks: make([]networkView, 0, len(s.networks))}
-	for _, n := range s.networks {
-		nv := networkView{n.fact, make([]endpointView, 0, len(n.endpoints))}
-		for _, e := range n.endpoints {
-			ev := endpointView{e.fact, slices.Clone(e.bindings)}
-			slices.SortFunc(ev.bindings, func(a, b *Binding) int { return cmp.Compare(a.Order, b.Order) })
-			nv.endpoints = append(nv.endpoints, ev)
-		}
-		slices.SortFunc(nv.endpoints, func(a, b endpointView) int { return cmp.Compare(a.fact.Order, b.fact.Order) })
-		v.networks = append(v.networks, nv)
+	v := &View{make([]*networkView, 0, len(s.networks)), make(map[string]*networkView, len(s.networks))}
+	for name, n := range s.networks {
+		nv := n.view()
+		v.networks, v.names[name] = append(v.networks, nv), nv
 	}
-	slices.SortFunc(v.networks, func(a, b networkView) int { return cmp.Compare(a.fact.Order, b.fact.Order) })
+	slices.SortFunc(v.networks, func(a, b *networkView) int { return cmp.Compare(a.fact.Order, b.fact.Order) })
 	return v
+}
+
+func (n *networkState) view() *networkView {
+	v := &networkView{n.fact, make([]*endpointView, 0, len(n.endpoints)), make(map[string]*endpointView, len(n.endpoints))}
+	for name, e := range n.endpoints {
+		ev := &endpointView{e.fact, slices.Clone(e.bindings)}
+		slices.SortFunc(ev.bindings, func(a, b *Binding) int { return cmp.Compare(a.Order, b.Order) })
+		v.endpoints, v.names[name] = append(v.endpoints, ev), ev
+	}
+	slices.SortFunc(v.endpoints, func(a, b *endpointView) int { return cmp.Compare(a.fact.Order, b.fact.Order) })
+	return v
+}
+
+// find returns what the View has of a network, if it is the same: a name
+// can be used again, an order cannot.
+func (v *View) find(n *Network) *networkView {
+	if n == nil {
+		return nil
+	}
+	if nv := v.names[n.Spec.Name]; nv != nil && nv.fact.Order == n.Order {
+		return nv
+	}
+	return nil
 }
 
 // Networks iterates over the networks, oldest first.
 func (v *View) Networks() iter.Seq[*Network] {
 	return func(yield func(*Network) bool) {
-		for i := range v.networks {
-			if !yield(v.networks[i].fact) {
+		for _, n := range v.networks {
+			if !yield(n.fact) {
 				return
 			}
 		}
@@ -52,46 +76,54 @@ func (v *View) Networks() iter.Seq[*Network] {
 
 // Network returns the network with a name, or nil.
 func (v *View) Network(name string) *Network {
-	for i := range v.networks {
-		if v.networks[i].fact.Spec.Name == name {
-			return v.networks[i].fact
-		}
+	if n := v.names[name]; n != nil {
+		return n.fact
 	}
 	return nil
 }
 
-// Endpoints iterates over a network's endpoints, oldest first.
-func (v *View) Endpoints(network string) iter.Seq[*Endpoint] {
+// Endpoint returns the endpoint with a name in the network with a name, or nil.
+func (v *View) Endpoint(network, name string) *Endpoint {
+	if n := v.names[network]; n != nil && n.names[name] != nil {
+		return n.names[name].fact
+	}
+	return nil
+}
+
+// Endpoints iterates over a network's endpoints, oldest first. A nil network
+// has none.
+func (v *View) Endpoints(n *Network) iter.Seq[*Endpoint] {
 	return func(yield func(*Endpoint) bool) {
-		for i := range v.networks {
-			if v.networks[i].fact.Spec.Name != network {
-				continue
-			}
-			for j := range v.networks[i].endpoints {
-				if !yield(v.networks[i].endpoints[j].fact) {
-					return
-				}
+		nv := v.find(n)
+		if nv == nil {
+			return
+		}
+		for _, e := range nv.endpoints {
+			if !yield(e.fact) {
+				return
 			}
 		}
 	}
 }
 
-// Bindings iterates over what an endpoint publishes, oldest first.
-func (v *View) Bindings(network, endpoint string) iter.Seq[*Binding] {
+// Bindings iterates over what an endpoint publishes, oldest first. A nil
+// endpoint publishes nothing.
+func (v *View) Bindings(e *Endpoint) iter.Seq[*Binding] {
 	return func(yield func(*Binding) bool) {
-		for i := range v.networks {
-			if v.networks[i].fact.Spec.Name != network {
-				continue
-			}
-			for _, e := range v.networks[i].endpoints {
-				if e.fact.Spec.Name != endpoint {
-					continue
-				}
-				for _, b := range e.bindings {
-					if !yield(b) {
-						return
-					}
-				}
+		if e == nil {
+			return
+		}
+		nv := v.find(e.Network)
+		if nv == nil {
+			return
+		}
+		ev := nv.names[e.Spec.Name]
+		if ev == nil || ev.fact.Order != e.Order {
+			return
+		}
+		for _, b := range ev.bindings {
+			if !yield(b) {
+				return
 			}
 		}
 	}

@@ -102,6 +102,9 @@ func (c *compiler) depend(f field) {
 		c.meta(expr.MetaKeyL4PROTO, []byte{byte(f.l4)})
 		c.l4 = f.l4
 	}
+	if f.needsL4 && c.l4 == 0 {
+		c.fail("%s needs to know the protocol: match it before, as with MetaL4Proto.Eq(TCP)", f.name)
+	}
 }
 
 func (c *compiler) meta(key expr.MetaKey, want []byte) {

@@ -90,7 +90,7 @@ func (d *decompiler) fieldAt(src source) (field, bool) {
 	var found field
 	ok := false
 	for _, f := range d.fields[src] {
-		if f.net != 0 && f.net != net || f.l4 != 0 && f.l4 != d.l4 {
+		if f.net != 0 && f.net != net || f.l4 != 0 && f.l4 != d.l4 || f.needsL4 && d.l4 == 0 {
 			continue
 		}
 		if !ok || f.l4 != 0 { // "tcp dport" rather than "th dport"

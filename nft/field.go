@@ -28,6 +28,8 @@ type field struct {
 	// exist; the compiler adds the matches that nft leaves unwritten.
 	net Family
 	l4  L4Proto
+	// needsL4 says that the rule must have asked for a protocol before, whichever.
+	needsL4 bool
 }
 
 // A source is the place in the kernel's view of a packet where a field is.

@@ -39,6 +39,18 @@ var (
 	CTOriginalIP6Daddr = AddrField{original("ct original ip6 daddr", TypeIPv6Addr, ctDstIP6, IPv6)}
 )
 
+// CTOriginalDport is the destination port of the packet that opened the
+// connection, before any translation: behind the translation of a published
+// port only this tells which one it was (iptables' --ctorigdstport). The same
+// in packets of both directions. The rule must have matched the protocol before,
+// by [MetaL4Proto] or a port of it: nft cannot read it otherwise, and protocols
+// without ports have other things there, such as type and code in ICMP. A
+// packet without a tracked connection does not match.
+var CTOriginalDport = Field[uint16]{field{
+	name: "ct original proto-dst", typ: TypeInetService, needsL4: true,
+	src: source{kind: fromCTOriginal, key: uint32(expr.CtKeyPROTODST)},
+}}
+
 // Keys of the ct expression that x/sys/unix does not name (Linux 4.17).
 const (
 	ctDstIP  = 20
@@ -112,7 +124,8 @@ func (f Family) AddrType() Type {
 func knownFields() []field {
 	return []field{
 		IIFName.field, OIFName.field, IIF.field, OIF.field, Mark.field, MetaL4Proto.field,
-		CTState.field, CTStatus.field, CTMark.field, CTOriginalIPDaddr.field, CTOriginalIP6Daddr.field, FibDaddrType.field, FibSaddrType.field,
+		CTState.field, CTStatus.field, CTMark.field, CTOriginalIPDaddr.field, CTOriginalIP6Daddr.field, CTOriginalDport.field,
+		FibDaddrType.field, FibSaddrType.field,
 		IPSaddr.field, IPDaddr.field, IP6Saddr.field, IP6Daddr.field,
 		THSport.field, THDport.field, TCPSport.field, TCPDport.field, UDPSport.field,
 		UDPDport.field, SCTPSport.field, SCTPDport.field,

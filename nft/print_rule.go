@@ -127,6 +127,10 @@ func (p *rulePrinter) field(f field) field {
 	if f.net != 0 {
 		p.netField(f)
 	}
+	if f.needsL4 {
+		// nft itself leaves the match out if a port comes later, and then cannot read what it wrote.
+		p.redundant = -1
+	}
 	if f.src.kind != fromPayload || f.src.key != uint32(expr.PayloadBaseTransportHeader) {
 		return f
 	}

@@ -221,6 +221,34 @@ func (rs *Ruleset) Sets(t TableRef) []*Set {
 	return out
 }
 
+// Only returns a ruleset of some of the tables, with everything in them, in the
+// same order and of the same generation. It shares the objects, but adding to
+// one ruleset or removing from it does not change the other. Tables that are
+// not there are left out.
+func (rs *Ruleset) Only(tables ...TableRef) *Ruleset {
+	out := &Ruleset{Generation: rs.Generation, tables: map[TableRef]*tableObjects{}, added: rs.added}
+	for _, ref := range tables {
+		if t := rs.tables[ref]; t != nil {
+			out.tables[ref] = t.clone()
+		}
+	}
+	return out
+}
+
+func (t *tableObjects) clone() *tableObjects {
+	out := &tableObjects{
+		place: t.place, table: t.table,
+		chains: make(map[string]*chainObjects, len(t.chains)), sets: make(map[string]*setObjects, len(t.sets)),
+	}
+	for name, c := range t.chains {
+		out.chains[name] = &chainObjects{c.place, c.chain, slices.Clone(c.rules)}
+	}
+	for name, s := range t.sets {
+		out.sets[name] = &setObjects{s.place, s.set, maps.Clone(s.elements), maps.Clone(s.places)}
+	}
+	return out
+}
+
 // inOrder returns the values of a map in the order of their places.
 func inOrder[K comparable, V any](m map[K]V, place func(V) uint64) []V {
 	return slices.SortedFunc(maps.Values(m), func(a, b V) int { return cmp.Compare(place(a), place(b)) })

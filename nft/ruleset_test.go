@@ -137,3 +137,49 @@ func TestRulesetRefusesWhatDoesNotFit(t *testing.T) {
 		t.Errorf("%d objects left", n)
 	}
 }
+
+// A part of a ruleset has the same objects in the same order, and a life of its own.
+func TestRulesetOnly(t *testing.T) {
+	t.Parallel()
+	all := everything(t)
+	all.Generation = 7
+	text := all.String()
+	refs := []TableRef{{IPv6, "not there"}}
+	for _, table := range all.Tables() {
+		var want []Object
+		for o := range all.Objects() {
+			if o.ID().Table == table.Ref() {
+				want = append(want, o)
+			}
+		}
+		part := all.Only(table.Ref())
+		if got := slices.Collect(part.Objects()); !slices.Equal(got, want) {
+			t.Errorf("%s: %d objects, want %d", table.Ref(), len(got), len(want))
+		}
+		if part.Generation != 7 {
+			t.Errorf("generation %d", part.Generation)
+		}
+		// To change the part does not change the whole.
+		for _, o := range want[1:] {
+			part.Remove(o.ID())
+		}
+		if err := part.Add(&Chain{Table: table.Ref(), Name: "new"}); err != nil {
+			t.Error(err)
+		}
+		refs = append([]TableRef{table.Ref()}, refs...) // the other way round
+	}
+	if got := all.Only(refs...).String(); got != text {
+		t.Errorf("all tables:\n%s\nwant\n%s", got, text)
+	}
+	if all.String() != text {
+		t.Error("changing a part has changed the whole")
+	}
+	for _, none := range []*Ruleset{all.Only(), all.Only(TableRef{IPv6, "not there"}), new(Ruleset).Only(refs...)} {
+		if got := slices.Collect(none.Objects()); len(got) != 0 {
+			t.Errorf("nothing was wanted: %v", got)
+		}
+		if err := none.Add(&Table{Family: IPv4, Name: "t"}); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -63,7 +63,7 @@ func TestText(t *testing.T) {
 		"  laptop   ✓ 192.0.2.2     silent ", "           ✓ 2001:db8:1::2 silent ", "  all others as before\n",
 		"  table ip seawall {\n", "      elements = { tcp . 8080 : 172.18.0.2 . 80 }\n",
 		"    chain DOCKER-USER {\n      ip saddr 192.0.2.2 tcp dport 80 counter drop comment \"quickstart\"\n    }\n",
-		"  open the firewall ", "  publish 8080:80 ", "  tear down ", " Nothing is left.\n",
+		"  open ", "  publish 8080:80 ", "  teardown ", " Nothing is left.\n",
 	} {
 		_, after, found := strings.Cut(rest, want)
 		if !found {
@@ -143,8 +143,8 @@ func expected(phase, from, to, family string) (outcome, server, source string) {
 func checkTransactions(t *testing.T, got []transaction) {
 	t.Helper()
 	steps := []string{
-		"open the firewall", "create two networks", "attach three containers", "publish 8080:80",
-		"add a DOCKER-USER rule", "delete the DOCKER-USER rule", "tear down",
+		"open", "create two networks", "attach three containers", "publish 8080:80",
+		"add a DOCKER-USER rule", "delete the DOCKER-USER rule", "teardown",
 	}
 	if len(got) != len(steps) {
 		t.Fatalf("transactions %+v", got)

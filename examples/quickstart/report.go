@@ -19,7 +19,7 @@ type report struct {
 	Ruleset      map[string]string `json:"ruleset"`     // by family, while the user rules were in force
 	LeftBehind   []string          `json:"left_behind"` // tables and links, after the teardown
 
-	step string // what the next transaction is for
+	step string // what the next update is for
 }
 
 type machine struct {
@@ -72,17 +72,21 @@ type transaction struct {
 
 // trace is called by the firewall after each transaction.
 func (r *report) trace(t bridge.Transaction) {
+	step := t.Op
+	if step == "update" {
+		step = r.step
+	}
 	r.Transactions = append(r.Transactions,
-		transaction{r.step, t.Objects, t.Messages, t.Bytes, t.Generation, t.Duration})
+		transaction{step, t.Objects, t.Messages, t.Bytes, t.Generation, t.Duration})
 }
 
 // view notes what the firewall knows.
 func (r *report) view(v *bridge.View) {
 	for n := range v.Networks() {
 		r.Networks = append(r.Networks, network{n.Spec.Name, n.Spec.Bridge, n.Spec.IPv4.Subnet, n.Spec.IPv6.Subnet})
-		for e := range v.Endpoints(n.Spec.Name) {
+		for e := range v.Endpoints(n) {
 			c := container{e.Spec.Name, n.Spec.Name, machine{e.Spec.IPv4, e.Spec.IPv6}, []string{}}
-			for b := range v.Bindings(n.Spec.Name, e.Spec.Name) {
+			for b := range v.Bindings(e) {
 				c.Publishes = append(c.Publishes, b.Port.String())
 			}
 			r.Containers = append(r.Containers, c)

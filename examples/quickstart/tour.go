@@ -26,7 +26,6 @@ func tour(ctx context.Context, out *screen) (_ *report, err error) {
 	defer func() { err = errors.Join(err, w.close()) }()
 
 	// The zero Config is Docker's defaults in the present network namespace. Here the host is another one.
-	r.step = "open the firewall"
 	fw, err := bridge.Open(ctx, bridge.Config{NetNS: w.host.File(), Trace: r.trace})
 	if err != nil {
 		return nil, err
@@ -65,7 +64,6 @@ func tour(ctx context.Context, out *screen) (_ *report, err error) {
 	}
 	out.after(r)
 
-	r.step = "tear down"
 	if err := fw.Teardown(ctx); err != nil {
 		return nil, err
 	}
@@ -180,12 +178,8 @@ func readBack(ctx context.Context, fw *bridge.Firewall, r *report) error {
 	}
 	r.UserRules, r.Ruleset = map[string]string{}, map[string]string{}
 	for _, f := range families {
-		table, err := onlyFamily(loaded, f)
-		if err != nil {
-			return err
-		}
 		var text strings.Builder
-		if err := table.Print(&text, nft.PrintOptions{Stateless: true}); err != nil {
+		if err := loaded.Only(nft.TableRef{Family: f, Name: "seawall"}).Print(&text, nft.PrintOptions{Stateless: true}); err != nil {
 			return err
 		}
 		r.Ruleset[f.String()] = text.String()
@@ -198,17 +192,4 @@ func readBack(ctx context.Context, fw *bridge.Firewall, r *report) error {
 		}
 	}
 	return nil
-}
-
-// onlyFamily returns the part of a ruleset that is one family's.
-func onlyFamily(rs *nft.Ruleset, f nft.Family) (*nft.Ruleset, error) {
-	part := &nft.Ruleset{}
-	for object := range rs.Objects() {
-		if object.ID().Table.Family == f {
-			if err := part.Add(object); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return part, nil
 }

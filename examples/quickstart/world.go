@@ -89,11 +89,6 @@ func (w *world) close() error {
 
 // look lets everybody call everybody, all at once, and notes who got through.
 func (w *world) look(ctx context.Context, r *report, name string) error {
-	if len(r.Phases) == 0 {
-		if err := w.awaitContainers(ctx, r); err != nil {
-			return err
-		}
-	}
 	var probes []probe
 	var from []*netlab.Namespace
 	for _, ns := range []*netlab.Namespace{w.laptop, w.shop, w.cart, w.orders, w.host} {
@@ -165,24 +160,6 @@ func get(ctx context.Context, from *netlab.Namespace, p *probe) error {
 	p.Outcome, p.Server = "delivered", server
 	p.Source, err = netip.ParseAddr(visitor)
 	return err
-}
-
-// awaitContainers waits until the kernel has noticed that the containers' links are up, which it does in its own time.
-func (w *world) awaitContainers(ctx context.Context, r *report) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for _, c := range r.Containers {
-		for _, addr := range []netip.Addr{c.IPv4, c.IPv6} {
-			conn, err := w.host.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, 80).String())
-			if err != nil {
-				return fmt.Errorf("%s does not answer its own host: %w", c.Name, err)
-			}
-			if err := conn.Close(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // leftBehind returns what the host did not have in the beginning: tables of nf_tables, links, and forwarding.

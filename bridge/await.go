@@ -1,0 +1,147 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// A link that was set up carries nothing until the kernel has noticed its
+// carrier, which it does in its own time, up to a second later: both ends of a
+// veth pair drop what they are given, and so does a bridge whose first port it
+// is.
+
+// carrierLimit is how long that may take. A port of a bridge with spanning tree
+// takes longer, and is refused.
+const carrierLimit = 5 * time.Second
+
+// The kernel is asked in growing intervals.
+const (
+	firstPause   = time.Millisecond
+	longestPause = 16 * time.Millisecond
+)
+
+// await waits until packets pass between a container and its bridge. ready tells
+// what is not so yet, or nothing.
+func (l *links) await(ctx context.Context, ready func() (missing string, err error)) error {
+	limit := time.NewTimer(l.patience)
+	defer limit.Stop()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		missing, err := ready()
+		if err != nil || missing == "" {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", missing, ctx.Err())
+		case <-limit.C:
+			return fmt.Errorf("%s after %v: %w", missing, l.patience, os.ErrDeadlineExceeded)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// awaitTraffic waits until an endpoint's link carries traffic.
+func (l *links) awaitTraffic(ctx context.Context, e *Endpoint, link Link) error {
+	var inside *netlink.Handle
+	err := inNamespace(link.NetNS, func() (err error) {
+		inside, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("in the container: open route socket: %w", err)
+	}
+	defer inside.Close()
+	// The requests for the port open their sockets in the thread's namespace.
+	return inNamespace(l.ns, func() error {
+		return l.await(ctx, func() (string, error) {
+			if missing, err := down(inside, link.IfName); missing != "" || err != nil {
+				return missing, err
+			}
+			veth := vethName(e)
+			if missing, err := down(l.h, veth); missing != "" || err != nil {
+				return missing, err
+			}
+			if state, err := portState(l.h, veth); state != portForwarding || err != nil {
+				return fmt.Sprintf("%s does not forward to %s: it is %s", e.Network.Spec.Bridge, veth, state), err
+			}
+			return down(l.h, e.Network.Spec.Bridge)
+		})
+	})
+}
+
+// down tells whether a link is not operational.
+func down(h *netlink.Handle, name string) (string, error) {
+	link, err := h.LinkByName(name)
+	if err != nil {
+		return "", fmt.Errorf("look up %s: %w", name, err)
+	}
+	if state := link.Attrs().OperState; state != netlink.OperUp {
+		return fmt.Sprintf("%s is not up but %s", name, state), nil
+	}
+	return "", nil
+}
+
+// A bridgePort is the state of a bridge's port, as the kernel numbers it
+// (BR_STATE_*).
+type bridgePort uint8
+
+const portForwarding bridgePort = 3
+
+// String returns the word that `ip` has for the state.
+func (s bridgePort) String() string {
+	words := [...]string{"disabled", "listening", "learning", "forwarding", "blocking"}
+	if int(s) < len(words) {
+		return words[s]
+	}
+	return fmt.Sprint("in state ", uint8(s))
+}
+
+// portState asks for the state of a port, in the namespace of the calling
+// thread. What is no port is disabled.
+func portState(h *netlink.Handle, name string) (bridgePort, error) {
+	link, err := h.LinkByName(name)
+	if err != nil {
+		return 0, fmt.Errorf("look up %s: %w", name, err)
+	}
+	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, 0)
+	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	info.Index = int32(link.Attrs().Index)
+	request.AddData(info)
+	answers, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	if err != nil {
+		return 0, fmt.Errorf("look up the bridge port of %s: %w", name, err)
+	}
+	for _, answer := range answers {
+		if len(answer) < unix.SizeofIfInfomsg {
+			continue
+		}
+		path := []uint16{unix.IFLA_LINKINFO, nl.IFLA_INFO_SLAVE_DATA, nl.IFLA_BRPORT_STATE}
+		if state := attribute(answer[unix.SizeofIfInfomsg:], path); len(state) == 1 {
+			return bridgePort(state[0]), nil
+		}
+	}
+	return 0, nil
+}
+
+// attribute returns the payload of a nested attribute, or nil.
+func attribute(b []byte, path []uint16) []byte {
+	for _, typ := range path {
+		attrs, err := nl.ParseRouteAttr(b)
+		if err != nil {
+			return nil
+		}
+		b = nil
+		for _, a := range attrs {
+			if a.Attr.Type&^unix.NLA_F_NESTED == typ {
+				b = a.Value
+			}
+		}
+	}
+	return b
+}
