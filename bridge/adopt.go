@@ -212,14 +212,11 @@ func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoi
 			return fmt.Errorf("binding %s: its endpoint: %w", r.binding, errNotExist)
 		}
 		b, err := EndpointTx{tx, e}.binding(r.binding)
-		if err == nil {
-			err = tx.fw.state.checkBinding(b)
-		}
 		if err != nil {
 			return err
 		}
 		b.Order = r.order
-		tx.add(b)
+		return tx.addBinding(b)
 	default:
 		return fmt.Errorf("a second host record: %w", ErrForeignTable)
 	}

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -103,26 +104,52 @@ func (e *Endpoint) apply(s *state, add bool) {
 }
 
 func (b *Binding) apply(s *state, add bool) {
-	e := s.endpoint(b.Endpoint)
 	if add {
-		s.order = max(s.order, b.Order)
-		b.slot = len(e.bindings)
-		e.bindings = append(e.bindings, b)
-	} else {
-		last := len(e.bindings) - 1
-		e.bindings[b.slot] = e.bindings[last]
-		e.bindings[b.slot].slot = b.slot
-		e.bindings[last] = nil
-		e.bindings = e.bindings[:last]
+		if err := s.claim(b); err != nil {
+			panic(err) // it comes back, or was added and is restored
+		}
+		s.enlist(b)
+		return
 	}
+	e := s.endpoint(b.Endpoint)
+	last := len(e.bindings) - 1
+	e.bindings[b.slot] = e.bindings[last]
+	e.bindings[b.slot].slot = b.slot
+	e.bindings[last] = nil
+	e.bindings = e.bindings[:last]
 	var space [2]portmap.Claim
 	for _, c := range b.appendClaims(space[:0]) {
-		if !add {
-			s.ports.Remove(c)
-		} else if err := s.ports.Add(c, b); err != nil {
-			panic(err) // checkBinding has asked before
-		}
+		s.ports.Remove(c)
 	}
+}
+
+// claim takes the host's ports for a binding, or refuses one that clashes with
+// another.
+func (s *state) claim(b *Binding) error {
+	var space [2]portmap.Claim
+	claims := b.appendClaims(space[:0])
+	for i, c := range claims {
+		err := s.ports.Add(c, b)
+		if err == nil {
+			continue
+		}
+		for _, c := range claims[:i] {
+			s.ports.Remove(c)
+		}
+		if clash := (*portmap.ConflictError[*Binding])(nil); errors.As(err, &clash) {
+			err = &portmap.ConflictError[*Endpoint]{Claim: c, Other: clash.Other, Owner: clash.Owner.Endpoint}
+		}
+		return err
+	}
+	return nil
+}
+
+// enlist puts a binding, whose ports are claimed, among its endpoint's.
+func (s *state) enlist(b *Binding) {
+	e := s.endpoint(b.Endpoint)
+	s.order = max(s.order, b.Order)
+	b.slot = len(e.bindings)
+	e.bindings = append(e.bindings, b)
 }
 
 // checkNetwork refuses a network that clashes with another.
@@ -174,17 +201,6 @@ func (s *state) binding(e *Endpoint, p portmap.Binding) *Binding {
 	for _, c := range p.AppendClaims(space[:0], e.Spec.IPv4.IsValid(), e.Spec.IPv6.IsValid()) {
 		if _, b, taken := s.ports.Conflict(c); taken && b.Endpoint == e && b.Port == p {
 			return b
-		}
-	}
-	return nil
-}
-
-// checkBinding refuses a binding that clashes with another.
-func (s *state) checkBinding(b *Binding) error {
-	var space [2]portmap.Claim
-	for _, c := range b.appendClaims(space[:0]) {
-		if other, owner, taken := s.ports.Conflict(c); taken {
-			return &portmap.ConflictError[*Endpoint]{Claim: c, Other: other, Owner: owner.Endpoint}
 		}
 	}
 	return nil

@@ -41,6 +41,17 @@ func (tx *Tx) add(f Fact) {
 	tx.fw.layout.Compile(f, tx.change.Add)
 }
 
+// addBinding makes a binding true, unless it clashes with another.
+func (tx *Tx) addBinding(b *Binding) error {
+	if err := tx.fw.state.claim(b); err != nil {
+		return err
+	}
+	tx.fw.state.enlist(b)
+	tx.record(applied{b, true})
+	tx.fw.layout.Compile(b, tx.change.Add)
+	return nil
+}
+
 func (tx *Tx) remove(f Fact) {
 	f.apply(tx.fw.state, false)
 	tx.record(applied{f, false})
@@ -230,13 +241,12 @@ func (e EndpointTx) Publish(ports ...portmap.Binding) {
 		}
 		b, err := e.binding(p)
 		if err == nil {
-			err = tx.fw.state.checkBinding(b)
+			err = tx.addBinding(b)
 		}
 		if err != nil {
 			tx.fail(fmt.Errorf("bridge: publish %s: %w", e.fact, err))
 			return
 		}
-		tx.add(b)
 	}
 }
 
