@@ -31,7 +31,7 @@ func serve(ctx context.Context) error {
 			Name: "c1", IPv4: netip.MustParseAddr("172.18.0.2"), IPv6: netip.MustParseAddr("fd00:18::2"),
 		})
 		c1.Publish(portmap.MustParse("8080:80"), portmap.MustParse("127.0.0.1:5000-5099:5000-5099/udp"))
-		tx.UserChain(nft.IPv4).Append(bridge.UserRule{Statements: []nft.Statement{
+		tx.UserChain().Append(bridge.UserRule{Family: nft.IPv4, Statements: []nft.Statement{
 			nft.IIFName.Eq("eth0"), nft.IPSaddr.NotIn(netip.MustParsePrefix("192.0.2.0/24")),
 			nft.CTState.Any(nft.CTNew), nft.Drop(),
 		}})

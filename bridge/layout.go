@@ -15,6 +15,8 @@ type Layout interface {
 	// UserChain is the chain of a family, ip or ip6, that belongs to the user.
 	UserChain(nft.Family) nft.ChainRef
 	// Compile calls add with each object that the fact needs, containers
-	// before their contents.
+	// before their contents. Rules that different facts put into one chain
+	// need different ranks: equal ones stand in the order of arrival, which
+	// the next process does not know.
 	Compile(f Fact, add func(nft.Object))
 }

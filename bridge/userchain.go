@@ -8,6 +8,9 @@ import (
 
 // A UserRule is a rule of DOCKER-USER.
 type UserRule struct {
+	// Family is nft.IPv4 or nft.IPv6: packets of the other are not the rule's
+	// concern. The zero value is both.
+	Family nft.Family
 	// Statements is what the rule does. In DOCKER-USER an accept is final, a
 	// drop drops, and a return falls through to the networks' own rules.
 	Statements []nft.Statement
@@ -19,28 +22,33 @@ type UserRule struct {
 // belong to the user, who may change them with other tools at any time.
 type userOp func(*nft.Batch)
 
-// A UserChainTx changes the DOCKER-USER chain of one family within a Tx. Its
-// operations take effect after everything else in the Tx, in their order.
+// A UserChainTx changes the DOCKER-USER chain of one family, or of both, within
+// a Tx. Its operations take effect after everything else in the Tx, in their
+// order.
 type UserChainTx struct {
-	tx    *Tx
-	chain nft.ChainRef
+	tx       *Tx
+	families []nft.Family
 }
 
-// UserChain returns the DOCKER-USER chain of a family, nft.IPv4 or nft.IPv6.
-func (tx *Tx) UserChain(f nft.Family) UserChainTx {
-	return UserChainTx{tx, tx.fw.layout.UserChain(f)}
+// UserChain returns the DOCKER-USER chain of a family, nft.IPv4 or nft.IPv6, or
+// without one that of both.
+func (tx *Tx) UserChain(families ...nft.Family) UserChainTx {
+	if len(families) == 0 {
+		families = []nft.Family{nft.IPv4, nft.IPv6}
+	}
+	return UserChainTx{tx, families}
 }
 
 func (u UserChainTx) do(op userOp) { u.tx.user = append(u.tx.user, op) }
 
 // Append adds a rule at the end of the chain.
 func (u UserChainTx) Append(r UserRule) {
-	u.do(func(b *nft.Batch) { b.AddRule(u.rule(r), 0) })
+	u.each(r, func(b *nft.Batch, rule *nft.Rule) { b.AddRule(rule, 0) })
 }
 
 // Insert adds a rule at the head of the chain.
 func (u UserChainTx) Insert(r UserRule) {
-	u.do(func(b *nft.Batch) { b.InsertRule(u.rule(r), 0) })
+	u.each(r, func(b *nft.Batch, rule *nft.Rule) { b.InsertRule(rule, 0) })
 }
 
 // Delete deletes a rule that [Firewall.UserRules] has returned. The update
@@ -51,11 +59,23 @@ func (u UserChainTx) Delete(r *nft.Rule) {
 
 // Flush deletes all rules of the chain.
 func (u UserChainTx) Flush() {
-	u.do(func(b *nft.Batch) { b.Flush(&nft.Chain{Table: u.chain.Table, Name: u.chain.Name}) })
+	for _, f := range u.families {
+		chain := u.tx.fw.layout.UserChain(f)
+		u.do(func(b *nft.Batch) { b.Flush(&nft.Chain{Table: chain.Table, Name: chain.Name}) })
+	}
 }
 
-func (u UserChainTx) rule(r UserRule) *nft.Rule {
-	return &nft.Rule{Chain: u.chain, Statements: r.Statements, Comment: r.Comment}
+// each makes the rule for each family that it is for.
+func (u UserChainTx) each(r UserRule, op func(*nft.Batch, *nft.Rule)) {
+	for _, f := range u.families {
+		if r.Family != 0 && r.Family != f {
+			continue
+		}
+		chain := u.tx.fw.layout.UserChain(f)
+		u.do(func(b *nft.Batch) {
+			op(b, &nft.Rule{Chain: chain, Statements: r.Statements, Comment: r.Comment})
+		})
+	}
 }
 
 // UserRules reads the rules of a family's DOCKER-USER chain from the kernel.

@@ -212,3 +212,23 @@ func TestUserChainInATx(t *testing.T) {
 		t.Errorf("after a flush DOCKER-USER is %q", left)
 	}
 }
+
+// Without a family, the chain is that of both, and a rule says whom it is for.
+func TestUserChainOfBothFamilies(t *testing.T) {
+	t.Parallel()
+	w := twoNetworks(t, bridge.Config{})
+	w.update(func(tx *bridge.Tx) {
+		u := tx.UserChain()
+		u.Append(bridge.UserRule{Statements: []nft.Statement{nft.TCPDport.Eq(80), drop}})
+		u.Append(bridge.UserRule{Family: nft.IPv6, Statements: []nft.Statement{nft.UDPDport.Eq(80), drop}})
+	})
+	w.fates(`
+		ext    tcp   host:8080   silent
+		ext    udp4  host:8080   a1 sees ext
+		ext    udp6  host:8080   silent
+	`)
+	w.update(func(tx *bridge.Tx) { tx.UserChain().Flush() })
+	w.fates(`
+		ext    tcp,udp  host:8080   a1 sees ext
+	`)
+}

@@ -172,6 +172,9 @@ func (b *Batch) refused(w *wire, a *ack) error {
 		element = w.elementAt(i, int(a.offset))
 	}
 	e := b.describe(o, element, a.errno)
+	if e.ID.Kind == KindRule {
+		e.Expression = w.expressionAt(i, int(a.offset))
+	}
 	if e.Reason = a.reason; e.Reason == "" && a.errno == unix.ENFILE && e.ID.Kind == KindElement {
 		e.Reason = "the set is full" // ENFILE's own text is of open files
 	}
@@ -180,25 +183,43 @@ func (b *Batch) refused(w *wire, a *ack) error {
 
 // elementAt finds the element that the kernel pointed at in message i.
 func (w *wire) elementAt(i, offset int) int {
+	n, _ := w.childAt(i, unix.NFTA_SET_ELEM_LIST_ELEMENTS, offset)
+	return int(w.index[i].first) + n
+}
+
+// expressionAt names the expression of a rule that the kernel pointed at in
+// message i, if it did.
+func (w *wire) expressionAt(i, offset int) string {
+	_, expression := w.childAt(i, unix.NFTA_RULE_EXPRESSIONS, offset)
+	for typ, v := range attributes(expression) {
+		if typ == unix.NFTA_EXPR_NAME {
+			return unix.ByteSliceToString(v)
+		}
+	}
+	return ""
+}
+
+// childAt finds which of the attributes nested in one of message i's is at an
+// offset in the message, and what is in it.
+func (w *wire) childAt(i int, list uint16, offset int) (n int, child []byte) {
 	at := int(w.index[i].offset)
 	m := w.b[at : at+int(binary.NativeEndian.Uint32(w.b[at:]))]
 	pos := unix.SizeofNlMsghdr + 4
-	for pos+4 <= len(m) {
-		n := int(binary.NativeEndian.Uint16(m[pos:]))
-		if n < 4 {
-			break
+	for typ, v := range attributes(m[pos:]) {
+		if typ != list {
+			pos += unix.SizeofNlAttr + pad4(len(v))
+			continue
 		}
-		if binary.NativeEndian.Uint16(m[pos+2:])&^unix.NLA_F_NESTED == unix.NFTA_SET_ELEM_LIST_ELEMENTS {
-			element := int(w.index[i].first)
-			for p := pos + 4; p+4 <= pos+n; element++ {
-				l := pad4(int(binary.NativeEndian.Uint16(m[p:])))
-				if offset < p+l {
-					return element
-				}
-				p += l
+		if offset <= pos {
+			return 0, nil
+		}
+		for _, c := range attributes(v) {
+			pos += unix.SizeofNlAttr + pad4(len(c))
+			if offset < pos+unix.SizeofNlAttr {
+				return n, c
 			}
+			n++
 		}
-		pos += pad4(n)
 	}
-	return int(w.index[i].first)
+	return 0, nil
 }

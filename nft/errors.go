@@ -35,6 +35,11 @@ type ObjectError struct {
 	ID ID
 	// Reason is the kernel's own message (extended ack), where it gave one.
 	Reason string
+	// Expression is the kernel's name of the expression of a rule that it
+	// refused, where it told: "fib", "lookup". If Err is [ErrNotExist], the
+	// kernel lacks that expression, or a lookup's set or a jump's chain is
+	// missing.
+	Expression string
 	// Err is the kernel's errno, or what was wrong before anything was sent.
 	Err error
 }
@@ -42,10 +47,17 @@ type ObjectError struct {
 // Error names the operation, the object and the reason.
 func (e *ObjectError) Error() string {
 	msg := fmt.Sprintf("nft: %s %s: ", e.Op, e.Object)
+	if e.Expression != "" {
+		msg += "expression " + e.Expression + ": "
+	}
 	if e.Reason != "" {
 		msg += e.Reason + ": "
 	}
-	return msg + e.Err.Error()
+	msg += e.Err.Error()
+	if errors.Is(e.Err, ErrNotExist) && e.Expression != "" && e.Expression != "lookup" && e.Expression != "immediate" {
+		msg += ": the kernel does not have it"
+	}
+	return msg
 }
 
 // Unwrap returns Err.
