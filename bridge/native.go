@@ -92,26 +92,23 @@ func (l *nativeFamily) endpoint(e *Endpoint, add func(nft.Object)) {
 }
 
 func (l *nativeFamily) binding(b *Binding, add func(nft.Object)) {
-	to := b.Endpoint.Addr(l.family)
-	var space [2]portmap.Claim
-	for _, c := range b.appendClaims(space[:0]) {
-		if c.Addr.Is6() != (l.family == nft.IPv6) {
-			continue
-		}
-		ports := b.Port.Container
-		l.nat.Publish(c, to, ports, b.encode(), add)
-		proto := nft.L4Proto(c.Proto.Number())
-		if ports.Len() > 1 && c.Ports == ports {
-			first, last := c.Span()
-			l.filter.OpenRange(to, proto, ports.First, ports.Last, first, last, add)
-			continue
-		}
-		for i := range ports.Len() {
-			l.filter.Open(to, proto, ports.First+uint16(i), add)
-			// Who publishes on one address means that one, and no other way in.
-			if b.Endpoint.Network.Host.AllowDirectRouting && c.Addr.IsUnspecified() {
-				l.filter.OpenDirect(to, proto, ports.First+uint16(i), add)
-			}
+	to, ports := b.Endpoint.Addr(l.family), b.Port.Container
+	c, ok := b.Port.Claim(l.family == nft.IPv6)
+	if !ok || !to.IsValid() {
+		return
+	}
+	l.nat.Publish(c, to, ports, b.encode(), add)
+	proto := nft.L4Proto(c.Proto.Number())
+	if ports.Len() > 1 && c.Ports == ports {
+		first, last := c.Span()
+		l.filter.OpenRange(to, proto, ports.First, ports.Last, first, last, add)
+		return
+	}
+	for i := range ports.Len() {
+		l.filter.Open(to, proto, ports.First+uint16(i), add)
+		// Who publishes on one address means that one, and no other way in.
+		if b.Endpoint.Network.Host.AllowDirectRouting && c.Addr.IsUnspecified() {
+			l.filter.OpenDirect(to, proto, ports.First+uint16(i), add)
 		}
 	}
 }

@@ -26,25 +26,30 @@ func (b Binding) Claims(v4, v6 bool) []Claim { return b.AppendClaims(nil, v4, v6
 
 // AppendClaims appends what Claims returns to claims.
 func (b Binding) AppendClaims(claims []Claim, v4, v6 bool) []Claim {
-	c := Claim{Ports: b.Host, Proto: b.Proto}
-	if b.Dynamic() {
-		c.Ports = Ports{}
-	}
-	every := !b.HostAddr.IsValid()
-	if v4 && (every || b.HostAddr.Is4()) {
-		claims = append(claims, c.at(b.HostAddr, netip.IPv4Unspecified()))
-	}
-	if v6 && (every || b.HostAddr.Is6()) {
-		claims = append(claims, c.at(b.HostAddr, netip.IPv6Unspecified()))
+	for _, family := range [...]struct{ is6, there bool }{{false, v4}, {true, v6}} {
+		if c, ok := b.Claim(family.is6); ok && family.there {
+			claims = append(claims, c)
+		}
 	}
 	return claims
 }
 
-func (c Claim) at(addr, wildcard netip.Addr) Claim {
-	if c.Addr = addr; !addr.IsValid() {
-		c.Addr = wildcard
+// Claim returns what b takes in one family, IPv6 or IPv4, if the container has
+// it. It is false if b is for an address of the other.
+func (b Binding) Claim(is6 bool) (c Claim, ok bool) {
+	c = Claim{Addr: b.HostAddr, Ports: b.Host, Proto: b.Proto}
+	if b.Dynamic() {
+		c.Ports = Ports{}
 	}
-	return c
+	switch {
+	case c.Addr.IsValid():
+		return c, c.Addr.Is6() == is6
+	case is6:
+		c.Addr = netip.IPv6Unspecified()
+	default:
+		c.Addr = netip.IPv4Unspecified()
+	}
+	return c, true
 }
 
 // Validate returns nil or a *SpecError.

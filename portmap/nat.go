@@ -19,6 +19,8 @@ type NAT struct {
 	// publishedAny from a port on every address.
 	published, publishedAny       nft.Set
 	publishedRef, publishedAnyRef nft.SetRef // every port needs them
+	// endpointLen is how long the maps' data is.
+	endpointLen int
 	// ranges leads from ranges of ports to endpoints; the port stays.
 	ranges nft.Set
 
@@ -47,7 +49,15 @@ func NewNAT(t nft.TableRef) *NAT {
 		publish:      nft.Chain{Table: t, Name: "publish"},
 	}
 	n.publishedRef, n.publishedAnyRef = n.published.Ref(), n.publishedAny.Ref()
+	n.endpointLen = len(nft.Key(nft.Addr(unspecified(t.Family)), nft.Port(0)))
 	return n
+}
+
+func unspecified(f nft.Family) netip.Addr {
+	if f == nft.IPv6 {
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
 }
 
 // Base adds what every host has: the base chains and the maps.
@@ -138,17 +148,21 @@ func (n *NAT) Publish(c Claim, to netip.Addr, ports Ports, userdata string, add 
 		})
 		return
 	}
+	proto, addr := nft.Proto(c.Proto.l4()), nft.Addr(to)
 	for i := range c.Ports.Len() {
-		host := nft.Port(c.Ports.First + uint16(i))
-		e := &nft.Element{
-			Data:     nft.Key(nft.Addr(to), nft.Port(ports.First+uint16(i))),
-			Userdata: userdata,
-		}
+		host, port := nft.Port(c.Ports.First+uint16(i)), nft.Port(ports.First+uint16(i))
+		// Key and data are made as one value and cut in two: there may be very
+		// many, and each would take memory of its own.
+		e := &nft.Element{Set: n.publishedAnyRef, Userdata: userdata}
+		var both nft.Value
 		if c.Addr.IsUnspecified() {
-			e.Set, e.Key = n.publishedAnyRef, nft.Key(nft.Proto(c.Proto.l4()), host)
+			both = nft.Key(proto, host, addr, port)
 		} else {
-			e.Set, e.Key = n.publishedRef, nft.Key(nft.Addr(c.Addr), nft.Proto(c.Proto.l4()), host)
+			e.Set = n.publishedRef
+			both = nft.Key(nft.Addr(c.Addr), proto, host, addr, port)
 		}
+		cut := len(both) - n.endpointLen
+		e.Key, e.Data = both[:cut], both[cut:]
 		add(e)
 		userdata = ""
 	}
