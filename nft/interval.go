@@ -21,6 +21,8 @@ func joinIntervals(entries []elementDump) []elementDump {
 		el := d.element
 		switch {
 		case el.Key == "": // the catch-all
+		case el.End != "":
+			el.End, el.foreign = "", "an interval with an end of its own"
 		case i+1 == len(entries):
 			el.End = greatest(len(el.Key))
 		case entries[i+1].end:
