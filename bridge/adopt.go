@@ -58,23 +58,26 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (nft.Batch, error) {
 // the order in which they were made. There are none where the tables are
 // missing, or hold nothing but what users have there.
 func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
-	type key struct {
-		kind  byte
-		order uint64
-	}
-	seen := map[key]bool{}
+	seen, parts := map[factKey]bool{}, recordParts{}
 	var out []record
 	foreign, base := "", fw.base()
 	for o := range have.Objects() {
-		if data := userdata(o); data != "" {
+		if data := userdata(o); data != "" && data != recordOwn {
 			r, err := decodeRecord(data)
+			if err == nil && r.kind == recordPart {
+				whole, complete := parts.add(r.part)
+				if !complete {
+					continue
+				}
+				r, err = decodeRecord(whole)
+			}
 			if err != nil && !base[container(o)] {
 				continue // somebody else's; if it was ours, it will be missed
 			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w: %w", o.ID(), ErrForeignTable, err)
 			}
-			if k := (key{r.kind, r.order}); !seen[k] {
+			if k := (factKey{r.kind, r.order}); !seen[k] {
 				seen[k] = true
 				out = append(out, r)
 			}
@@ -83,6 +86,9 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 		if foreign == "" && (base[o.ID()] || fw.hookedUserChain(o)) {
 			foreign = o.ID().String()
 		}
+	}
+	if err := parts.incomplete(seen); err != nil {
+		return nil, err
 	}
 	rank := func(r record) int {
 		switch r.kind {

@@ -9,14 +9,14 @@ import (
 	"os"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // A Link says how an endpoint's container is connected to its network.
 type Link struct {
 	// NetNS is an open file on the container's network namespace.
 	NetNS *os.File
-	// IfName is the interface's name in the container. Empty is "eth0".
+	// IfName is the interface's name in the container. Empty is the network's
+	// IfPrefix and the lowest number that is free: "eth0".
 	IfName string
 	// NoDefaultRoute leaves the container's default routes alone. Otherwise
 	// they lead to the network's gateways, in each family that has none yet.
@@ -40,8 +40,8 @@ func (fw *Firewall) Connect(ctx context.Context, network, endpoint string, link 
 	if err == nil && link.NetNS == nil {
 		err = &SpecError{"link of " + network + "/" + endpoint, "NetNS", "is missing"}
 	}
-	if link.IfName == "" {
-		link.IfName = "eth0"
+	if err == nil && link.IfName == "" {
+		link.IfName, err = freeIfName(link.NetNS, e.Network.Spec.IfPrefix)
 	}
 	if err == nil {
 		if err := checkIfName(link.IfName); err != nil {
@@ -155,74 +155,6 @@ func (l *links) configure(e *Endpoint, link Link) error {
 		return fmt.Errorf("in the container: %w", err)
 	}
 	return l.h.LinkSetUp(host)
-}
-
-// configureContainer runs inside the container's namespace.
-func configureContainer(e *Endpoint, link Link) error {
-	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	eth, err := h.LinkByName(link.IfName)
-	if err != nil {
-		return err
-	}
-	if lo, err := h.LinkByName("lo"); err == nil {
-		if err := h.LinkSetUp(lo); err != nil {
-			return fmt.Errorf("set lo up: %w", err)
-		}
-	}
-	spec := e.Network.Spec
-	for _, f := range []struct {
-		addr    netip.Addr
-		gateway Gateway
-	}{{e.Spec.IPv4, spec.IPv4}, {e.Spec.IPv6, spec.IPv6}} {
-		if !f.addr.IsValid() {
-			continue
-		}
-		a := &netlink.Addr{IPNet: ipNet(f.addr, f.gateway.Subnet.Bits())}
-		if f.addr.Is6() {
-			a.Flags = unix.IFA_F_NODAD
-		}
-		if err := h.AddrAdd(eth, a); err != nil {
-			return fmt.Errorf("add address %s: %w", a.IPNet, err)
-		}
-	}
-	if err := h.LinkSetUp(eth); err != nil {
-		return fmt.Errorf("set %s up: %w", link.IfName, err)
-	}
-	if link.NoDefaultRoute {
-		return nil
-	}
-	for _, g := range []struct {
-		addr netip.Addr
-		via  Gateway
-		fam  int
-	}{{e.Spec.IPv4, spec.IPv4, unix.AF_INET}, {e.Spec.IPv6, spec.IPv6, unix.AF_INET6}} {
-		if g.addr.IsValid() {
-			if err := defaultRoute(h, eth, g.via.Address, g.fam); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// defaultRoute adds a default route, unless the family has one.
-func defaultRoute(h *netlink.Handle, eth netlink.Link, via netip.Addr, family int) error {
-	routes, err := h.RouteListFiltered(family, &netlink.Route{Dst: nil}, netlink.RT_FILTER_DST)
-	if err != nil {
-		return fmt.Errorf("list routes: %w", err)
-	}
-	if len(routes) > 0 {
-		return nil
-	}
-	route := &netlink.Route{LinkIndex: eth.Attrs().Index, Gw: via.AsSlice(), Dst: ipNet(unspecified(via), 0)}
-	if err := h.RouteAdd(route); err != nil {
-		return fmt.Errorf("add default route via %s: %w", via, err)
-	}
-	return nil
 }
 
 func unspecified(a netip.Addr) netip.Addr {

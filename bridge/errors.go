@@ -12,6 +12,7 @@ import (
 var (
 	errExist    = fs.ErrExist
 	errNotExist = fs.ErrNotExist
+	errInvalid  = fs.ErrInvalid
 )
 
 // ErrClosed says that the Firewall was closed, or torn down.

@@ -11,10 +11,11 @@ import (
 // [*Forwarding], a [*Network], an [*Endpoint] or a [*Binding]. Facts are
 // immutable.
 type Fact interface {
-	// Record is the fact in the form that is kept in the kernel, to be read
-	// back by the next process. A layout stores it as the userdata of one of
-	// the fact's objects in each family's table.
-	Record() string
+	// Records is the fact in the form that is kept in the kernel, to be read
+	// back by the next process: nearly always one string, and more where one
+	// is longer than the kernel keeps. A layout stores each as the userdata of
+	// another of the fact's objects, in each family's table.
+	Records() []string
 	apply(s *state, add bool)
 }
 
@@ -44,11 +45,24 @@ type Network struct {
 func (n *Network) String() string { return n.Spec.Name }
 
 // Gateway returns the network's gateway in one family.
-func (n *Network) Gateway(f nft.Family) Gateway {
+func (n *Network) Gateway(f nft.Family) Gateway { return *n.gateway(f) }
+
+func (n *Network) gateway(f nft.Family) *Gateway {
 	if f == nft.IPv6 {
-		return n.Spec.IPv6
+		return &n.Spec.IPv6
 	}
-	return n.Spec.IPv4
+	return &n.Spec.IPv4
+}
+
+// translates tells whether the host's ports of a family lead into the network.
+func (n *Network) translates(f nft.Family) bool {
+	return !n.Spec.Internal && n.gateway(f).translates()
+}
+
+// opensDirectly tells whether there are interfaces from which published ports
+// are reached without a translation, in gateway mode NAT.
+func (n *Network) opensDirectly() bool {
+	return n.Host.AllowDirectRouting || len(n.Spec.TrustedInterfaces) > 0
 }
 
 // An Endpoint is a container's place in a network.
@@ -85,26 +99,52 @@ type Binding struct {
 	slot int
 }
 
+// Claim returns what the binding takes of the host in one family. It is false
+// if that is nothing: the endpoint has no address of the family, the binding is
+// for the other, or the host does not translate for the network.
+func (b *Binding) Claim(f nft.Family) (c portmap.Claim, ok bool) {
+	n := b.Endpoint.Network
+	if !n.translates(f) || !b.Endpoint.Addr(f).IsValid() {
+		return portmap.Claim{}, false
+	}
+	g := n.gateway(f)
+	c, ok = b.Port.Claim(f == nft.IPv6)
+	if !b.Port.HostAddr.IsValid() && g.HostBinding.IsValid() {
+		c.Addr = g.HostBinding
+	}
+	return c, ok
+}
+
 // Claims returns what the binding takes of the host: one claim in each family
-// in which it is published.
+// in which it is published there.
 func (b *Binding) Claims() []portmap.Claim { return b.appendClaims(nil) }
 
 func (b *Binding) appendClaims(claims []portmap.Claim) []portmap.Claim {
-	spec := &b.Endpoint.Spec
-	return b.Port.AppendClaims(claims, spec.IPv4.IsValid(), spec.IPv6.IsValid())
+	for _, f := range [...]nft.Family{nft.IPv4, nft.IPv6} {
+		if c, ok := b.Claim(f); ok {
+			claims = append(claims, c)
+		}
+	}
+	return claims
+}
+
+// isFor tells whether the binding concerns the endpoint's address of a family.
+func (b *Binding) isFor(f nft.Family) bool {
+	a := b.Port.HostAddr
+	return b.Endpoint.Addr(f).IsValid() && (!a.IsValid() || a.Is6() == (f == nft.IPv6))
 }
 
 // String returns the binding as a line of `docker ps` would.
 func (b *Binding) String() string { return b.Port.String() }
 
-// Record returns the fact as it is kept in the kernel.
-func (h *Host) Record() string { return h.record }
+// Records returns the fact as it is kept in the kernel.
+func (h *Host) Records() []string { return []string{h.record} }
 
-// Record returns the fact as it is kept in the kernel.
-func (n *Network) Record() string { return n.record }
+// Records returns the fact as it is kept in the kernel.
+func (n *Network) Records() []string { return splitRecord(recordNetwork, n.Order, n.record) }
 
-// Record returns the fact as it is kept in the kernel.
-func (e *Endpoint) Record() string { return e.record }
+// Records returns the fact as it is kept in the kernel.
+func (e *Endpoint) Records() []string { return []string{e.record} }
 
-// Record returns the fact as it is kept in the kernel.
-func (b *Binding) Record() string { return b.encode() }
+// Records returns the fact as it is kept in the kernel.
+func (b *Binding) Records() []string { return []string{b.encode()} }

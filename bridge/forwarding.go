@@ -20,8 +20,8 @@ type Forwarding struct {
 	record string
 }
 
-// Record returns the fact as it is kept in the kernel.
-func (f *Forwarding) Record() string { return f.record }
+// Records returns the fact as it is kept in the kernel.
+func (f *Forwarding) Records() []string { return []string{f.record} }
 
 func (f *Forwarding) apply(s *state, add bool) {
 	if add {

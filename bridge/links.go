@@ -84,7 +84,7 @@ func (l *links) configureBridge(n *Network, link netlink.Link) error {
 		return err
 	}
 	for _, g := range []Gateway{n.Spec.IPv4, n.Spec.IPv6} {
-		if !g.exists() {
+		if !g.onBridge().IsValid() {
 			continue
 		}
 		addr := &netlink.Addr{IPNet: ipNet(g.Address, g.Subnet.Bits())}
@@ -114,9 +114,6 @@ func (l *links) activate(n *Network) error {
 			err = fmt.Errorf("set %s up: %w", n.Spec.Bridge, err)
 		}
 	}
-	if err == nil && n.Spec.IPv6.exists() {
-		err = l.loopbackRoute(link)
-	}
 	if err != nil {
 		return fmt.Errorf("bridge: network %s: %w", n, err)
 	}
@@ -128,7 +125,7 @@ func (l *links) create(n *Network) (netlink.Link, error) {
 	attrs.Name, attrs.MTU = n.Spec.Bridge, n.Spec.MTU
 	// A fixed address: otherwise the bridge takes the lowest of its ports' and
 	// changes it as they come and go.
-	attrs.HardwareAddr = macFor(n.Spec.IPv4.Address, n.Spec.IPv6.Address)
+	attrs.HardwareAddr = bridgeMAC(n)
 	if err := l.h.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
 		return nil, fmt.Errorf("create bridge %s: %w", attrs.Name, err)
 	}
@@ -147,21 +144,14 @@ func (l *links) create(n *Network) (netlink.Link, error) {
 	return link, nil
 }
 
-// loopbackRoute lets replies to ::1 come in by the bridge, for publications on
-// [::1]: without it they are addressed to an interface that is not theirs.
-func (l *links) loopbackRoute(link netlink.Link) error {
-	route := &netlink.Route{
-		LinkIndex: link.Attrs().Index,
-		Dst:       ipNet(netip.IPv6Loopback(), 128),
-		Table:     unix.RT_TABLE_LOCAL,
-		Type:      unix.RTN_LOCAL,
-		Scope:     netlink.SCOPE_HOST,
-		Protocol:  unix.RTPROT_STATIC,
+// bridgeMAC derives a bridge's link-layer address from the host's address on it,
+// or from the subnet where the host has none.
+func bridgeMAC(n *Network) net.HardwareAddr {
+	v4, v6 := n.Spec.IPv4.Address, n.Spec.IPv6.Address
+	if !v4.IsValid() && !v6.IsValid() {
+		v4, v6 = n.Spec.IPv4.Subnet.Addr(), n.Spec.IPv6.Subnet.Addr()
 	}
-	if err := l.h.RouteAppend(route); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("route ::1 to %s: %w", link.Attrs().Name, err)
-	}
-	return nil
+	return macFor(v4, v6)
 }
 
 // stop takes a network's bridge out of use, if it is ours.

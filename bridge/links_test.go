@@ -31,7 +31,7 @@ func TestBridgeComesAndGoes(t *testing.T) {
 	for _, want := range []string{
 		"address br-a 172.30.1.1/24",
 		"address br-a fd00:30:1::1/64",
-		"/proc/sys/net/ipv4/conf/br-a/route_localnet 1",
+		"/proc/sys/net/ipv4/conf/br-a/route_localnet 0",
 		"/proc/sys/net/ipv6/conf/br-a/accept_ra 0",
 		"/proc/sys/net/ipv6/conf/br-a/disable_ipv6 0",
 		"/proc/sys/net/ipv4/ip_forward 1",

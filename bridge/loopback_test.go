@@ -54,6 +54,7 @@ func TestFramesToLoopbackWithoutTheGuard(t *testing.T) {
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{})
 	w.publish("a", "a2", "127.0.0.1:8082:81")
+	w.publish("b", "b1", "127.0.0.1:8083:81")
 	w.host.SetSysctl("net.ipv4.conf.eth0.route_localnet", "1")
 	w.host.Listen("tcp", "127.0.0.1:9090")
 	w.byHand(func(b *nft.Batch) { b.Flush(&nft.Chain{Table: seawallTables()[0], Name: "raw-prerouting"}) })

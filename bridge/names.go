@@ -50,6 +50,17 @@ func checkIfName(name string) error {
 	return nil
 }
 
+// maxIfPrefix leaves room for the number behind a prefix.
+const maxIfPrefix = 10
+
+// checkIfPrefix refuses what interface names cannot begin with.
+func checkIfPrefix(prefix string) error {
+	if len(prefix) > maxIfPrefix {
+		return fmt.Errorf("%q has %d bytes: at most %d, to have room for a number", prefix, len(prefix), maxIfPrefix)
+	}
+	return checkIfName(prefix + "0")
+}
+
 // bridgeName derives the name of a network's bridge.
 func bridgeName(network string) string {
 	sum := sha256.Sum256([]byte(network))

@@ -20,8 +20,8 @@ func Native() Layout {
 			family: f,
 			// Users have chains and sets of their own there, for DOCKER-USER.
 			table:  &nft.Table{Family: f, Name: tableName, Open: true},
-			filter: isolation.NewFilter(ref),
-			nat:    portmap.NewNAT(ref),
+			filter: isolation.NewFilter(ref, recordOwn),
+			nat:    portmap.NewNAT(ref, recordOwn),
 		}
 	}
 	return l
@@ -73,42 +73,106 @@ func (l *nativeFamily) host(h *Host, add func(nft.Object)) {
 }
 
 func (l *nativeFamily) network(n *Network, add func(nft.Object)) {
-	g := n.Gateway(l.family)
-	if !g.exists() {
+	if !n.gateway(l.family).exists() {
 		return
 	}
-	l.filter.Network(filterNetwork(n), n.record, add)
-	l.nat.Network(portmap.Network{Bridge: n.Spec.Bridge, Subnet: g.Subnet}, add)
+	l.filter.Network(l.filterNetwork(n), n.Records(), add)
+	if n.translates(l.family) {
+		l.nat.Network(l.natNetwork(n), add)
+	}
 }
 
-func filterNetwork(n *Network) isolation.Network {
-	return isolation.Network{Bridge: n.Spec.Bridge, AllowDirectRouting: n.Host.AllowDirectRouting}
+// filterNetwork is what the filter has to know of a network.
+func (l *nativeFamily) filterNetwork(n *Network) isolation.Network {
+	g := n.gateway(l.family)
+	f := isolation.Network{
+		Bridge: n.Spec.Bridge, Subnet: g.Subnet, Gateway: g.onBridge(),
+		Untranslated: n.Spec.DisableMasquerade,
+		DisableICC:   n.Spec.DisableICC,
+		Trusted:      n.Spec.TrustedInterfaces,
+	}
+	switch {
+	case n.Spec.Internal:
+		f.Access, f.Host = isolation.Nothing, isolation.HostGateway
+	case g.Mode == Routed:
+		f.Access = isolation.Routed
+	case g.Mode == NATUnprotected:
+		f.Access = isolation.All
+	case n.Host.AllowDirectRouting:
+		f.Access = isolation.Direct
+	}
+	if n.Spec.DisableHostAccess {
+		f.Host = isolation.HostNone
+	}
+	return f
+}
+
+// natNetwork is what address translation has to know of a network.
+func (l *nativeFamily) natNetwork(n *Network) portmap.Network {
+	g := n.gateway(l.family)
+	p := portmap.Network{Bridge: n.Spec.Bridge, Subnet: g.Subnet, Random: n.Spec.RandomMasquerade}
+	switch {
+	case n.Spec.DisableMasquerade:
+		p.Source = portmap.OwnSource
+	case g.SNAT.IsValid():
+		p.Source, p.SNAT = portmap.FixedSource, g.SNAT
+	}
+	return p
 }
 
 func (l *nativeFamily) endpoint(e *Endpoint, add func(nft.Object)) {
 	if a := e.Addr(l.family); a.IsValid() {
-		l.filter.Endpoint(filterNetwork(e.Network), a, e.record, add)
+		l.filter.Endpoint(l.filterNetwork(e.Network), a, e.record, add)
 	}
 }
 
 func (l *nativeFamily) binding(b *Binding, add func(nft.Object)) {
 	to, ports := b.Endpoint.Addr(l.family), b.Port.Container
-	c, ok := b.Port.Claim(l.family == nft.IPv6)
-	if !ok || !to.IsValid() {
+	proto := nft.L4Proto(b.Port.Proto.Number())
+	c, published := b.Claim(l.family)
+	if !published {
+		l.unpublished(b, add)
 		return
 	}
 	l.nat.Publish(c, to, ports, b.encode(), add)
-	proto := nft.L4Proto(c.Proto.Number())
 	if ports.Len() > 1 && c.Ports == ports {
 		first, last := c.Span()
 		l.filter.OpenRange(to, proto, ports.First, ports.Last, first, last, add)
 		return
 	}
+	// Who publishes on one address means that one, and no other way in.
+	direct := c.Addr.IsUnspecified() && b.Endpoint.Network.opensDirectly()
 	for i := range ports.Len() {
 		l.filter.Open(to, proto, ports.First+uint16(i), add)
-		// Who publishes on one address means that one, and no other way in.
-		if b.Endpoint.Network.Host.AllowDirectRouting && c.Addr.IsUnspecified() {
+		if direct {
 			l.filter.OpenDirect(to, proto, ports.First+uint16(i), add)
 		}
 	}
+}
+
+// unpublished is for a binding that takes nothing of the host.
+func (l *nativeFamily) unpublished(b *Binding, add func(nft.Object)) {
+	if !b.isFor(l.family) {
+		return
+	}
+	l.keep(b.Order, b.encode(), add)
+	network := b.Endpoint.Network
+	if network.gateway(l.family).Mode != Routed || network.Spec.Internal {
+		return
+	}
+	proto, ports := nft.L4Proto(b.Port.Proto.Number()), b.Port.Container
+	for i := range ports.Len() {
+		l.filter.OpenDirect(b.Endpoint.Addr(l.family), proto, ports.First+uint16(i), add)
+	}
+}
+
+// keep adds an object for no other purpose than to keep a record.
+func (l *nativeFamily) keep(order uint64, record string, add func(nft.Object)) {
+	set := nft.Set{Table: l.table.Ref(), Name: "facts", Key: nft.TypeOf(nft.TypeMark, nft.TypeMark), Userdata: recordOwn}
+	add(&set)
+	add(&nft.Element{
+		Set:      set.Ref(),
+		Key:      nft.Key(nft.MarkValue(uint32(order>>32)), nft.MarkValue(uint32(order))),
+		Userdata: record,
+	})
 }

@@ -40,11 +40,11 @@ func jumps(r *nft.Rule, chain string) bool {
 	return false
 }
 
-// strays returns the chains in our tables that this package has made, but not
-// for the present facts: another Firewall on the host did, or an update that
-// could not be undone. Nobody else's rules have keys.
-func strays(have, own *nft.Ruleset, t nft.TableRef) []*nft.Chain {
-	var out []*nft.Chain
+// strays returns the chains and sets in our tables that this package has made,
+// but not for the present facts: another Firewall on the host did, or an update
+// that could not be undone. Nobody else's rules have keys.
+func strays(have, own *nft.Ruleset, t nft.TableRef) []nft.Object {
+	var out []nft.Object
 	for _, c := range have.Chains(t) {
 		if own.Lookup(c.ID()) != nil {
 			continue
@@ -56,6 +56,11 @@ func strays(have, own *nft.Ruleset, t nft.TableRef) []*nft.Chain {
 			out = append(out, c)
 		}
 	}
+	for _, s := range have.Sets(t) {
+		if own.Lookup(s.ID()) == nil && s.Userdata == recordOwn {
+			out = append(out, s)
+		}
+	}
 	return out
 }
 
@@ -65,8 +70,8 @@ func sweep(have, own *nft.Ruleset) (nft.Batch, error) {
 	var errs []error
 	for _, t := range have.Tables() {
 		errs = append(errs, there.Add(t), rest.Add(t))
-		for _, c := range strays(have, own, t.Ref()) {
-			errs = append(errs, there.Add(c))
+		for _, o := range strays(have, own, t.Ref()) {
+			errs = append(errs, there.Add(o))
 		}
 	}
 	return nft.Diff(&there, &rest), errors.Join(errs...)

@@ -40,7 +40,9 @@ func TestPublish(t *testing.T) {
 		# Every address.
 		ext   tcp,udp,sctp     host:8080       a1 sees ext
 		ext   tcp,udp,sctp     host2:8080      a1 sees ext
-		ext   tcp,udp,sctp     gw-a:8080       a1 sees ext
+		# But for those on bridges: they are nobody's business outside.
+		ext   tcp,udp,sctp     gw-a:8080       silent
+		host  tcp,udp,sctp     gw-a:8080       a1 sees gw-a
 		# The container's port is none of the host's.
 		ext   tcp,udp          host:80         refused
 		# One address.

@@ -16,7 +16,7 @@ import (
 // in front. A record names its parent by its order.
 
 // recordVersion is raised when records of before can no longer be read.
-const recordVersion = 1
+const recordVersion = 2
 
 const (
 	recordHost     = 'H'
@@ -24,7 +24,11 @@ const (
 	recordNetwork  = 'N'
 	recordEndpoint = 'E'
 	recordBinding  = 'B'
+	recordPart     = 'P'
 )
+
+// recordOwn is kept with sets. It tells of no fact, but that the set is ours.
+const recordOwn = "O"
 
 type recordWriter struct{ b []byte }
 
@@ -57,6 +61,9 @@ func (w *recordWriter) gateway(g Gateway) {
 	if g.exists() {
 		w.uint(uint64(g.Subnet.Bits()))
 		w.addr(g.Address)
+		w.uint(uint64(g.Mode)<<1 | bit(0, g.InhibitAddress))
+		w.addr(g.SNAT)
+		w.addr(g.HostBinding)
 	}
 }
 
@@ -68,11 +75,7 @@ func (w *recordWriter) ports(p portmap.Ports) {
 func (h *Host) encode(layout string) string {
 	w := recordWriter{[]byte{recordHost, recordVersion}}
 	w.str(layout)
-	flags := uint64(0)
-	if h.AllowDirectRouting {
-		flags |= 1
-	}
-	w.uint(flags)
+	w.uint(bit(0, h.AllowDirectRouting))
 	return w.String()
 }
 
@@ -88,7 +91,35 @@ func (n *Network) encode() string {
 	w.gateway(n.Spec.IPv4)
 	w.gateway(n.Spec.IPv6)
 	w.uint(uint64(n.Spec.MTU))
+	w.str(n.Spec.IfPrefix)
+	w.uint(n.Spec.flags())
+	w.uint(uint64(n.Spec.AcceptFwmark.Value))
+	w.uint(uint64(n.Spec.AcceptFwmark.Mask))
+	w.uint(uint64(len(n.Spec.TrustedInterfaces)))
+	for _, name := range n.Spec.TrustedInterfaces {
+		w.str(name)
+	}
 	return w.String()
+}
+
+// flags are the network's options that are on or off.
+func (s *NetworkSpec) flags() uint64 {
+	return bit(0, s.Internal) | bit(1, s.DisableICC) | bit(2, s.DisableHostAccess) |
+		bit(3, s.DisableMasquerade) | bit(4, s.RandomMasquerade)
+}
+
+func (s *NetworkSpec) setFlags(v uint64) {
+	s.Internal, s.DisableICC, s.DisableHostAccess = v&1 != 0, v&2 != 0, v&4 != 0
+	s.DisableMasquerade, s.RandomMasquerade = v&8 != 0, v&16 != 0
+}
+
+const networkFlags = 1<<5 - 1
+
+func bit(n int, set bool) uint64 {
+	if set {
+		return 1 << n
+	}
+	return 0
 }
 
 func (e *Endpoint) encode() string {
@@ -127,6 +158,7 @@ type record struct {
 	network NetworkSpec
 	end     EndpointSpec
 	binding portmap.Binding
+	part    partOfRecord
 }
 
 var errRecord = errors.New("not a record of this version")
@@ -141,11 +173,8 @@ func decodeRecord(s string) (record, error) {
 			return record{}, fmt.Errorf("version %d: %w %d", v, errRecord, recordVersion)
 		}
 		rec.layout = r.str()
-		flags := r.uint()
+		flags := r.atMost(1)
 		rec.host.AllowDirectRouting = flags&1 != 0
-		if flags > 1 {
-			r.bad = true
-		}
 	case recordForward:
 		// The order tells the families apart: there is one such fact in each.
 		rec.family = nft.Family(r.byte())
@@ -160,6 +189,13 @@ func decodeRecord(s string) (record, error) {
 		rec.network.IPv4 = r.gateway()
 		rec.network.IPv6 = r.gateway()
 		rec.network.MTU = int(r.atMost(1<<16 - 1))
+		rec.network.IfPrefix = r.str()
+		rec.network.setFlags(r.atMost(networkFlags))
+		rec.network.AcceptFwmark.Value = uint32(r.atMost(1<<32 - 1))
+		rec.network.AcceptFwmark.Mask = uint32(r.atMost(1<<32 - 1))
+		for range r.atMost(maxTrusted) {
+			rec.network.TrustedInterfaces = append(rec.network.TrustedInterfaces, r.str())
+		}
 	case recordEndpoint:
 		rec.order, rec.parent = r.order(), r.order()
 		rec.end.Name = r.str()
@@ -170,6 +206,8 @@ func decodeRecord(s string) (record, error) {
 		rec.binding.HostAddr = r.addr()
 		rec.binding.Proto = portmap.Proto(r.atMost(1<<8 - 1))
 		rec.binding.Host, rec.binding.Container = r.ports(), r.ports()
+	case recordPart:
+		rec.part = decodePart(&r)
 	default:
 		return record{}, fmt.Errorf("kind %q: %w", rec.kind, errRecord)
 	}
@@ -177,93 +215,4 @@ func decodeRecord(s string) (record, error) {
 		return record{}, fmt.Errorf("kind %q: %w", rec.kind, errRecord)
 	}
 	return rec, nil
-}
-
-// A recordReader reads fields; the first malformed one makes it bad.
-type recordReader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *recordReader) take(n int) []byte {
-	if r.bad || n < 0 || n > len(r.b) {
-		r.bad = true
-		return nil
-	}
-	v := r.b[:n]
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *recordReader) byte() byte {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *recordReader) uint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad = true
-		return 0
-	}
-	r.take(n)
-	return v
-}
-
-func (r *recordReader) order() uint64 {
-	var v uint64
-	for _, b := range r.take(6) {
-		v = v<<8 | uint64(b)
-	}
-	return v
-}
-
-// atMost reads a number, and refuses a greater one.
-func (r *recordReader) atMost(limit uint64) uint64 {
-	v := r.uint()
-	if v > limit {
-		r.bad = true
-		return 0
-	}
-	return v
-}
-
-func (r *recordReader) str() string { return string(r.take(int(min(r.uint(), 1<<16)))) }
-
-func (r *recordReader) port() uint16 {
-	if b := r.take(2); b != nil {
-		return binary.BigEndian.Uint16(b)
-	}
-	return 0
-}
-
-func (r *recordReader) ports() portmap.Ports {
-	return portmap.Ports{First: r.port(), Last: r.port()}
-}
-
-func (r *recordReader) addr() netip.Addr {
-	n := int(r.byte())
-	if n == 0 {
-		return netip.Addr{}
-	}
-	a, ok := netip.AddrFromSlice(r.take(n))
-	if !ok {
-		r.bad = true
-	}
-	return a
-}
-
-func (r *recordReader) gateway() Gateway {
-	a := r.addr()
-	if !a.IsValid() {
-		return Gateway{}
-	}
-	bits := r.atMost(128)
-	g := Gateway{Subnet: netip.PrefixFrom(a, int(bits)), Address: r.addr()}
-	if !g.Subnet.IsValid() {
-		r.bad = true
-	}
-	return g
 }

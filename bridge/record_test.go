@@ -5,9 +5,11 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/seawall-net/seawall/isolation"
 	"github.com/seawall-net/seawall/nft"
 	"github.com/seawall-net/seawall/portmap"
 )
@@ -36,7 +38,8 @@ func randomFacts(rnd *rand.Rand) []Fact {
 	}
 	gateway := func() (g Gateway) {
 		if a := addr(); a.IsValid() {
-			g = Gateway{Subnet: netip.PrefixFrom(a, rnd.IntN(a.BitLen()+1)), Address: addr()}
+			g = Gateway{Subnet: netip.PrefixFrom(a, rnd.IntN(a.BitLen()+1)), Address: addr(), SNAT: addr(), HostBinding: addr(),
+				Mode: GatewayMode(rnd.IntN(4)), InhibitAddress: rnd.IntN(2) == 0}
 		}
 		return g
 	}
@@ -45,7 +48,12 @@ func randomFacts(rnd *rand.Rand) []Fact {
 
 	h := &Host{AllowDirectRouting: rnd.IntN(2) == 0}
 	f := &Forwarding{Family: []nft.Family{nft.IPv4, nft.IPv6}[rnd.IntN(2)]}
-	n := &Network{Host: h, Order: order(), Spec: NetworkSpec{Name: text(maxName), Bridge: text(maxIfName), IPv4: gateway(), IPv6: gateway(), MTU: rnd.IntN(65536)}}
+	n := &Network{Host: h, Order: order(), Spec: NetworkSpec{Name: text(maxName), Bridge: text(maxIfName), IPv4: gateway(), IPv6: gateway(), MTU: rnd.IntN(65536),
+		IfPrefix: text(maxIfPrefix), AcceptFwmark: Fwmark{rnd.Uint32(), rnd.Uint32()}}}
+	n.Spec.setFlags(uint64(rnd.IntN(networkFlags + 1)))
+	for range rnd.IntN(maxTrusted + 1) {
+		n.Spec.TrustedInterfaces = append(n.Spec.TrustedInterfaces, text(maxIfName))
+	}
 	e := &Endpoint{Network: n, Order: order(), Spec: EndpointSpec{Name: text(maxName), IPv4: addr(), IPv6: addr(), MAC: net.HardwareAddr(text(6))}}
 	b := &Binding{Endpoint: e, Order: order(), Port: portmap.Binding{HostAddr: addr(), Proto: portmap.Proto(rnd.IntN(3)), Host: ports(), Container: ports()}}
 	h.record, f.record, n.record, e.record = h.encode("native"), f.encode(), n.encode(), e.encode()
@@ -68,12 +76,41 @@ func wantRecord(f Fact) record {
 	return record{}
 }
 
+// join reads the records of a fact, in another order, and returns them as one.
+func join(t *testing.T, f Fact) string {
+	t.Helper()
+	all := f.Records()
+	if len(all) == 1 {
+		return all[0]
+	}
+	parts := recordParts{}
+	for i, r := range slices.Backward(all) {
+		if len(r) > maxRecord {
+			t.Fatalf("%T: record %d has %d bytes", f, i, len(r))
+		}
+		d, err := decodeRecord(r)
+		if err != nil || d.kind != recordPart {
+			t.Fatalf("%T: record %d: %+v, %v", f, i, d, err)
+		}
+		for range 2 { // as in the tables of two families
+			if whole, complete := parts.add(d.part); complete {
+				return whole
+			}
+		}
+		if parts.incomplete(nil) == nil {
+			t.Fatal("a missing part is not noticed")
+		}
+	}
+	t.Fatalf("%T: %d records make none", f, len(all))
+	return ""
+}
+
 func TestRecordsRoundTrip(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 5))
 	for range 2000 {
 		for _, f := range randomFacts(rnd) {
-			got, err := decodeRecord(f.Record())
+			got, err := decodeRecord(join(t, f))
 			if err != nil {
 				t.Fatalf("%+v: %v", f, err)
 			}
@@ -90,8 +127,14 @@ func TestLargestRecordsFit(t *testing.T) {
 	long := strings.Repeat("n", maxName)
 	v6 := netip.MustParsePrefix("fd00:1:2:3:4:5:6:0/113")
 	n := &Network{Order: 1<<48 - 1, Spec: NetworkSpec{Name: long, Bridge: strings.Repeat("b", maxIfName),
-		IPv4: Gateway{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParseAddr("10.255.255.254")},
-		IPv6: Gateway{v6, v6.Addr().Next()}, MTU: 65535}}
+		IPv4: Gateway{Subnet: netip.MustParsePrefix("10.0.0.0/8"), Address: netip.MustParseAddr("10.255.255.254"), Mode: Routed,
+			SNAT: netip.MustParseAddr("10.255.255.254"), HostBinding: netip.MustParseAddr("10.255.255.254"), InhibitAddress: true},
+		IPv6: Gateway{Subnet: v6, Address: v6.Addr().Next(), SNAT: v6.Addr().Next(), HostBinding: v6.Addr().Next(), Mode: Routed, InhibitAddress: true},
+		MTU:  65535, IfPrefix: strings.Repeat("p", maxIfPrefix), AcceptFwmark: Fwmark{1<<32 - 1, 1<<32 - 1}}}
+	n.Spec.setFlags(networkFlags)
+	for range maxTrusted {
+		n.Spec.TrustedInterfaces = append(n.Spec.TrustedInterfaces, strings.Repeat("t", maxIfName))
+	}
 	e := &Endpoint{Network: n, Order: 1<<48 - 1, Spec: EndpointSpec{Name: long,
 		IPv4: netip.MustParseAddr("10.0.0.2"), IPv6: v6.Addr().Next().Next(), MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}}
 	b := &Binding{Endpoint: e, Order: 1<<48 - 1, Port: portmap.Binding{HostAddr: v6.Addr(), Proto: portmap.SCTP,
@@ -99,9 +142,14 @@ func TestLargestRecordsFit(t *testing.T) {
 	n.record, e.record = n.encode(), e.encode()
 	// The kernel's limit for elements is the lowest; a TLV header takes a few bytes.
 	for _, f := range []Fact{n, e, b} {
-		if size := len(f.Record()); size > 240 {
-			t.Errorf("%T: %d bytes", f, size)
+		for _, r := range f.Records() {
+			if len(r) > maxRecord {
+				t.Errorf("%T: %d bytes", f, len(r))
+			}
 		}
+	}
+	if got := len(n.Records()); got > isolation.Records {
+		t.Errorf("a network has %d records, and there is room for %d", got, isolation.Records)
 	}
 }
 
@@ -111,7 +159,7 @@ func TestMalformedRecordsAreRefused(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(2, 5))
 	for range 50 {
 		for _, f := range randomFacts(rnd) {
-			s := f.Record()
+			s := join(t, f)
 			for n := range len(s) {
 				if r, err := decodeRecord(s[:n]); err == nil {
 					t.Fatalf("%d of %d bytes of %+v are read as %+v", n, len(s), f, r)
@@ -143,7 +191,9 @@ func FuzzDecodeRecord(f *testing.F) {
 	rnd := rand.New(rand.NewPCG(3, 5))
 	for range 20 {
 		for _, fact := range randomFacts(rnd) {
-			f.Add(fact.Record())
+			for _, r := range fact.Records() {
+				f.Add(r)
+			}
 		}
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -163,6 +213,11 @@ func FuzzDecodeRecord(f *testing.F) {
 			again = (&Endpoint{Network: &Network{Order: r.parent}, Order: r.order, Spec: r.end}).encode()
 		case recordBinding:
 			again = (&Binding{Endpoint: &Endpoint{Order: r.parent}, Order: r.order, Port: r.binding}).encode()
+		case recordPart:
+			w := recordWriter{[]byte{recordPart, r.part.kind}}
+			w.order(r.part.order)
+			w.b = append(w.b, byte(r.part.index), byte(r.part.count))
+			again = w.String() + r.part.text
 		default:
 			t.Fatalf("kind %q", r.kind)
 		}

@@ -27,6 +27,16 @@ func (fw *Firewall) prepareLinks(tx *Tx) (undo undoList, err error) {
 	if fw.links == nil {
 		return nil, nil
 	}
+	before, after := tx.loopbackUses()
+	for use, n := range before {
+		if n == 0 || after[use] > 0 {
+			continue
+		}
+		undo = append(undo, func() error { return fw.links.loopback(use, true) })
+		if err := fw.links.loopback(use, false); err != nil {
+			return nil, errors.Join(err, undo.run())
+		}
+	}
 	fresh := map[Fact]bool{} // what the Tx itself has added has no links yet
 	for _, a := range tx.log {
 		if a.add || fresh[a.fact] {
@@ -87,6 +97,16 @@ func (fw *Firewall) activateLinks(tx *Tx) (err error) {
 		if err := fw.links.activate(n); err != nil {
 			return errors.Join(err, undo.run())
 		}
+	}
+	before, after := tx.loopbackUses()
+	for use, n := range after {
+		if n == 0 || before[use] > 0 {
+			continue
+		}
+		if err := fw.links.loopback(use, true); err != nil {
+			return errors.Join(err, undo.run())
+		}
+		undo = append(undo, func() error { return fw.links.loopback(use, false) })
 	}
 	return nil
 }

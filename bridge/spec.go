@@ -2,13 +2,12 @@ package bridge
 
 import (
 	"fmt"
-	"io/fs"
-	"net"
-	"net/netip"
+	"slices"
 )
 
 // A NetworkSpec describes a network. At least one family needs a subnet; a
-// family without one does not exist in the network.
+// family without one does not exist in the network. Zero values are Docker's
+// defaults.
 type NetworkSpec struct {
 	// Name is unique on the host: a letter or digit, then letters, digits and
 	// "_.-", at most 128 bytes.
@@ -16,57 +15,42 @@ type NetworkSpec struct {
 	// Bridge is the name of the Linux bridge, at most 15 bytes. Empty derives
 	// one from Name.
 	Bridge string
-	// IPv4 and IPv6 are the network's addresses.
+	// IPv4 and IPv6 are the network's addresses, and the way in and out.
 	IPv4, IPv6 Gateway
 	// MTU is the bridge's and its endpoints' largest packet in bytes; zero is
 	// the kernel's default.
 	MTU int
-}
+	// IfPrefix is what the names of interfaces in containers begin with, at
+	// most 10 bytes. Empty is "eth".
+	IfPrefix string
 
-// A Gateway is a network's subnet in one family, and the host's address in it.
-type Gateway struct {
-	// Subnet holds the endpoints' addresses. The zero value leaves the family
-	// out.
-	Subnet netip.Prefix
-	// Address is the host's address on the bridge. The zero value is the first
-	// of the subnet.
-	Address netip.Addr
+	// Internal cuts the network off: its endpoints reach each other, and the
+	// host by the gateway's address, but nothing else; nothing but the host
+	// reaches them. Published ports are accepted, but not published.
+	Internal bool
+	// DisableICC keeps the network's endpoints from each other, but for
+	// published ports of the host.
+	DisableICC bool
+	// DisableHostAccess keeps the network's endpoints from the host itself.
+	// They still answer the host, and reach ports that are published on it.
+	DisableHostAccess bool
+	// DisableMasquerade lets packets leave the network with their own source
+	// addresses, for gateway modes NAT and NATUnprotected. Replies come back.
+	DisableMasquerade bool
+	// RandomMasquerade chooses the source ports of masqueraded packets at random.
+	RandomMasquerade bool
+	// TrustedInterfaces are interfaces of the host from which published ports
+	// are reached by the endpoints' own addresses, too, for gateway mode NAT.
+	// Each has at most 15 bytes; the order is of no meaning.
+	TrustedInterfaces []string
+	// AcceptFwmark lets packets with that mark reach every port of the
+	// network's endpoints. The zero value is none.
+	AcceptFwmark Fwmark
 }
-
-// An EndpointSpec describes a container's place in a network.
-type EndpointSpec struct {
-	// Name is unique in the network: the same rule as for networks.
-	Name string
-	// IPv4 and IPv6 are the endpoint's addresses: at least one, each in the
-	// network's subnet of its family.
-	IPv4, IPv6 netip.Addr
-	// MAC is the endpoint's link-layer address, 6 bytes. Empty derives one
-	// from the address, as Docker does.
-	MAC net.HardwareAddr
-}
-
-// A SpecError says which field of a specification is wrong, and why. It matches
-// fs.ErrInvalid.
-type SpecError struct {
-	// Object is what is specified: "network web", "endpoint web/c1".
-	Object string
-	// Field is the field at fault: "Bridge", "IPv4.Subnet".
-	Field string
-	// Reason says what is wrong with its value.
-	Reason string
-}
-
-// Error names the object, the field and the reason.
-func (e *SpecError) Error() string {
-	return fmt.Sprintf("bridge: %s: %s: %s", e.Object, e.Field, e.Reason)
-}
-
-// Is matches fs.ErrInvalid.
-func (e *SpecError) Is(target error) bool { return target == fs.ErrInvalid }
 
 // normalize fills in defaults and refuses what is wrong in itself.
 func (s NetworkSpec) normalize() (NetworkSpec, error) {
-	object := fmt.Sprintf("network %s", s.Name)
+	object := "network " + s.Name
 	refuse := func(field string, err error) (NetworkSpec, error) {
 		return s, &SpecError{Object: object, Field: field, Reason: err.Error()}
 	}
@@ -86,114 +70,51 @@ func (s NetworkSpec) normalize() (NetworkSpec, error) {
 	if s.MTU != 0 && (s.MTU < 68 || s.MTU > 65535) || s.IPv6.exists() && s.MTU != 0 && s.MTU < 1280 {
 		return refuse("MTU", fmt.Errorf("%d: must be 68 to 65535, and at least 1280 with IPv6", s.MTU))
 	}
+	if s.IfPrefix == "" {
+		s.IfPrefix = "eth"
+	}
+	if err := checkIfPrefix(s.IfPrefix); err != nil {
+		return refuse("IfPrefix", err)
+	}
 	for _, g := range []struct {
 		gateway *Gateway
 		field   string
 		bits    int
 	}{{&s.IPv4, "IPv4", 32}, {&s.IPv6, "IPv6", 128}} {
-		if field, err := g.gateway.normalize(g.bits); err != nil {
+		if field, err := g.gateway.normalize(g.bits, s.Internal); err != nil {
 			return refuse(g.field+field, err)
 		}
 	}
+	if err := s.AcceptFwmark.check(); err != nil {
+		return refuse("AcceptFwmark", err)
+	}
+	trusted, err := normalizeTrusted(s.TrustedInterfaces, s.Bridge)
+	if err != nil {
+		return refuse("TrustedInterfaces", err)
+	}
+	s.TrustedInterfaces = trusted
 	return s, nil
 }
 
-func (g Gateway) exists() bool { return g.Subnet.IsValid() }
+// maxTrusted is how many trusted interfaces a network can have, so that its
+// record fits into the kernel.
+const maxTrusted = 24
 
-// normalize returns the field at fault with the error.
-func (g *Gateway) normalize(bits int) (string, error) {
-	if !g.exists() {
-		if g.Subnet != (netip.Prefix{}) {
-			return ".Subnet", fmt.Errorf("is not a valid prefix")
+// normalizeTrusted sorts interfaces and refuses what cannot be one.
+func normalizeTrusted(names []string, bridge string) ([]string, error) {
+	if len(names) > maxTrusted {
+		return nil, fmt.Errorf("are %d: at most %d", len(names), maxTrusted)
+	}
+	var out []string
+	for _, name := range names {
+		switch err := checkIfName(name); {
+		case err != nil:
+			return nil, err
+		case name == bridge:
+			return nil, fmt.Errorf("%q is the network's own bridge", name)
 		}
-		if g.Address.IsValid() {
-			return ".Address", fmt.Errorf("%s has no subnet", g.Address)
-		}
-		return "", nil
+		out = append(out, name)
 	}
-	a := g.Subnet.Addr()
-	switch {
-	case a.BitLen() != bits || a.Is4In6():
-		return ".Subnet", fmt.Errorf("%s is of the other family", g.Subnet)
-	case g.Subnet != g.Subnet.Masked():
-		return ".Subnet", fmt.Errorf("%s has bits behind the prefix: did you mean %s?", g.Subnet, g.Subnet.Masked())
-	case bits-g.Subnet.Bits() < 2 || g.Subnet.Bits() == 0:
-		return ".Subnet", fmt.Errorf("%s has no room for a gateway and endpoints: use /1 to /%d", g.Subnet, bits-2)
-	case a.IsMulticast() || a.IsLoopback() || a.IsUnspecified() || a.IsLinkLocalUnicast() && a.Is6():
-		return ".Subnet", fmt.Errorf("%s is not a range of unicast addresses", g.Subnet)
-	}
-	if !g.Address.IsValid() {
-		g.Address = a.Next()
-	}
-	if err := g.checkHost(g.Address); err != nil {
-		return ".Address", err
-	}
-	return "", nil
-}
-
-// checkHost refuses addresses that no host of the subnet can have.
-func (g Gateway) checkHost(a netip.Addr) error {
-	switch {
-	case a.Zone() != "" || a.Is4In6() || a.BitLen() != g.Subnet.Addr().BitLen():
-		return fmt.Errorf("%s is not a plain address of the subnet's family", a)
-	case !g.Subnet.Contains(a):
-		return fmt.Errorf("%s is outside the subnet %s", a, g.Subnet)
-	case a == g.Subnet.Addr():
-		return fmt.Errorf("%s is the subnet's own address", a)
-	case a.Is4() && !g.Subnet.Contains(a.Next()):
-		return fmt.Errorf("%s is the subnet's broadcast address", a)
-	}
-	return nil
-}
-
-// normalize refuses what is wrong in the endpoint itself or for its network.
-func (s EndpointSpec) normalize(n *Network) (EndpointSpec, error) {
-	object := fmt.Sprintf("endpoint %s/%s", n.Spec.Name, s.Name)
-	refuse := func(field string, err error) (EndpointSpec, error) {
-		return s, &SpecError{Object: object, Field: field, Reason: err.Error()}
-	}
-	if err := checkName(s.Name); err != nil {
-		object = "endpoint of " + n.Spec.Name
-		return refuse("Name", err)
-	}
-	if !s.IPv4.IsValid() && !s.IPv6.IsValid() {
-		return refuse("IPv4", fmt.Errorf("is missing, and IPv6 too: an endpoint needs one of them"))
-	}
-	for _, f := range []struct {
-		addr    netip.Addr
-		gateway Gateway
-		field   string
-	}{{s.IPv4, n.Spec.IPv4, "IPv4"}, {s.IPv6, n.Spec.IPv6, "IPv6"}} {
-		switch {
-		case !f.addr.IsValid():
-		case !f.gateway.exists():
-			return refuse(f.field, fmt.Errorf("%s: the network has no such subnet", f.addr))
-		case f.addr == f.gateway.Address:
-			return refuse(f.field, fmt.Errorf("%s is the gateway's address", f.addr))
-		default:
-			if err := f.gateway.checkHost(f.addr); err != nil {
-				return refuse(f.field, err)
-			}
-		}
-	}
-	if len(s.MAC) == 0 {
-		s.MAC = macFor(s.IPv4, s.IPv6)
-	}
-	if len(s.MAC) != 6 || s.MAC[0]&1 != 0 || s.MAC.String() == "00:00:00:00:00:00" {
-		return refuse("MAC", fmt.Errorf("%s is not a unicast Ethernet address", s.MAC))
-	}
-	return s, nil
-}
-
-// macFor derives a link-layer address as Docker does: 02:42 and the IPv4
-// address, or the end of the IPv6 address.
-func macFor(v4, v6 netip.Addr) net.HardwareAddr {
-	mac := net.HardwareAddr{0x02, 0x42, 0, 0, 0, 0}
-	a := v4
-	if !a.IsValid() {
-		a = v6
-	}
-	b := a.AsSlice()
-	copy(mac[2:], b[len(b)-4:])
-	return mac
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }

@@ -26,11 +26,17 @@ type networkState struct {
 	fact      *Network
 	endpoints map[string]*endpointState
 	addrs     map[netip.Addr]*Endpoint
+	// loopback counts the bindings that are published on loopback addresses,
+	// in each family.
+	loopback [2]int
 }
 
 type endpointState struct {
 	fact     *Endpoint
 	bindings []*Binding // in no order
+	// unclaimed are those of bindings that take nothing of the host, by what
+	// was asked for.
+	unclaimed map[portmap.Binding]*Binding
 }
 
 func newState() *state {
@@ -76,7 +82,7 @@ func (h *Host) apply(s *state, add bool) {
 func (n *Network) apply(s *state, add bool) {
 	if add {
 		s.order = max(s.order, n.Order)
-		s.networks[n.Spec.Name] = &networkState{n, map[string]*endpointState{}, map[netip.Addr]*Endpoint{}}
+		s.networks[n.Spec.Name] = &networkState{fact: n, endpoints: map[string]*endpointState{}, addrs: map[netip.Addr]*Endpoint{}}
 		s.bridges[n.Spec.Bridge] = n
 		return
 	}
@@ -118,8 +124,25 @@ func (b *Binding) apply(s *state, add bool) {
 	e.bindings[last] = nil
 	e.bindings = e.bindings[:last]
 	var space [2]portmap.Claim
-	for _, c := range b.appendClaims(space[:0]) {
+	claims := b.appendClaims(space[:0])
+	for _, c := range claims {
 		s.ports.Remove(c)
+	}
+	s.countLoopback(b, claims, -1)
+	if len(claims) == 0 {
+		delete(e.unclaimed, b.Port)
+	}
+}
+
+func (s *state) countLoopback(b *Binding, claims []portmap.Claim, n int) {
+	for _, c := range claims {
+		if reachedByLoopback(c.Addr) {
+			family := 0
+			if c.Addr.Is6() {
+				family = 1
+			}
+			s.networks[b.Endpoint.Network.Spec.Name].loopback[family] += n
+		}
 	}
 }
 
@@ -128,6 +151,9 @@ func (b *Binding) apply(s *state, add bool) {
 func (s *state) claim(b *Binding) error {
 	var space [2]portmap.Claim
 	claims := b.appendClaims(space[:0])
+	if len(claims) == 0 {
+		return s.endpoint(b.Endpoint).enlistUnclaimed(b)
+	}
 	for i, c := range claims {
 		err := s.ports.Add(c, b)
 		if err == nil {
@@ -141,6 +167,19 @@ func (s *state) claim(b *Binding) error {
 		}
 		return err
 	}
+	s.countLoopback(b, claims, 1)
+	return nil
+}
+
+// enlistUnclaimed notes a binding that takes nothing of the host.
+func (e *endpointState) enlistUnclaimed(b *Binding) error {
+	if e.unclaimed[b.Port] != nil {
+		return fmt.Errorf("%s: %w", b.Port, errExist)
+	}
+	if e.unclaimed == nil {
+		e.unclaimed = map[portmap.Binding]*Binding{}
+	}
+	e.unclaimed[b.Port] = b
 	return nil
 }
 
@@ -197,8 +236,12 @@ func (s *state) checkEndpoint(e *Endpoint) error {
 
 // binding returns the endpoint's binding of a port, or nil.
 func (s *state) binding(e *Endpoint, p portmap.Binding) *Binding {
+	if b := s.endpoint(e).unclaimed[p]; b != nil {
+		return b
+	}
 	var space [2]portmap.Claim
-	for _, c := range p.AppendClaims(space[:0], e.Spec.IPv4.IsValid(), e.Spec.IPv6.IsValid()) {
+	asked := Binding{Endpoint: e, Port: p}
+	for _, c := range asked.appendClaims(space[:0]) {
 		if _, b, taken := s.ports.Conflict(c); taken && b.Endpoint == e && b.Port == p {
 			return b
 		}

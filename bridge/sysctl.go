@@ -17,15 +17,7 @@ func inNamespace(ns *os.File, f func() error) error { return netns.Do(ns, f) }
 func (l *links) bridgeSysctls(n *Network) error {
 	name := n.Spec.Bridge
 	return netns.Do(l.ns, func() error {
-		if n.Spec.IPv4.exists() {
-			// Publications on 127.0.0.1 leave by the bridge. The ruleset drops
-			// everything addressed to a loopback address that did not come
-			// from the host itself.
-			if err := setSysctl("net/ipv4/conf/"+name+"/route_localnet", "1"); err != nil {
-				return err
-			}
-		}
-		if n.Spec.IPv6.exists() {
+		if n.Spec.IPv6.exists() && n.Spec.IPv6.Mode != Isolated {
 			if err := setSysctl("net/ipv6/conf/"+name+"/disable_ipv6", "0"); err != nil {
 				return err
 			}

@@ -79,7 +79,7 @@ func (fw *Firewall) dismantle(have, own *nft.Ruleset) (nft.Batch, error) {
 		errs = append(errs, ours.Add(t))
 		stray := strays(have, own, t.Ref())
 		for _, c := range have.Chains(t.Ref()) {
-			if own.Lookup(c.ID()) == nil && !slices.Contains(stray, c) || c.Ref() == user && fw.inUse(have, own, c) {
+			if own.Lookup(c.ID()) == nil && !slices.Contains(stray, nft.Object(c)) || c.Ref() == user && fw.inUse(have, own, c) {
 				stays = true
 			} else {
 				errs = append(errs, ours.Add(c))
@@ -88,7 +88,7 @@ func (fw *Firewall) dismantle(have, own *nft.Ruleset) (nft.Batch, error) {
 		for _, s := range have.Sets(t.Ref()) {
 			switch {
 			case s.Anonymous(): // goes with its rule, or stays with it
-			case own.Lookup(s.ID()) == nil:
+			case own.Lookup(s.ID()) == nil && !slices.Contains(stray, nft.Object(s)):
 				stays = true
 			default:
 				errs = append(errs, ours.Add(s))

@@ -269,19 +269,3 @@ func (e EndpointTx) Unpublish(ports ...portmap.Binding) {
 		tx.remove(b)
 	}
 }
-
-// binding makes the fact that publishes a port.
-func (e EndpointTx) binding(p portmap.Binding) (*Binding, error) {
-	if err := p.Validate(); err != nil {
-		return nil, err
-	}
-	if p.Dynamic() {
-		return nil, fmt.Errorf("%s: no host port is given: choosing one is up to the caller", p)
-	}
-	b := &Binding{Endpoint: e.fact, Order: e.tx.nextOrder(), Port: p}
-	var space [2]portmap.Claim
-	if len(b.appendClaims(space[:0])) == 0 {
-		return nil, fmt.Errorf("%s: the endpoint has no address of the family of %s", p, p.HostAddr)
-	}
-	return b, nil
-}

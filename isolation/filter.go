@@ -17,39 +17,59 @@ type Filter struct {
 
 	// bridges holds the bridge of every network.
 	bridges nft.Set
-	// guard leads from the address of an endpoint to its network's guard chain.
-	guard nft.Set
-	// from and to lead from a bridge to its network's chains.
-	from, to nft.Set
+	// guard leads from the address of an endpoint, or of a gateway, to its
+	// network's guard chain. late does the same for the endpoints of networks
+	// whose connections have to be known first.
+	guard, late nft.Set
+	// from and to lead from a bridge to its network's chains; host leads to the
+	// chain about the host's own services, where a network has one.
+	from, to, host nft.Set
+	// translated holds the bridges whose packets never leave with their own
+	// source addresses.
+	translated nft.Set
 	// open holds the ports of endpoints that are published one by one, and
 	// openRanges those that are published as ranges, together with the
 	// addresses of the host that they are published on.
 	open, openRanges nft.Set
 	openRef          nft.SetRef // every port needs it
 	// direct holds the ports of endpoints that may be reached without a
-	// translation, where direct routing is allowed.
+	// translation, where the network allows that.
 	direct nft.Set
 
-	raw, forward nft.Chain
+	raw, tracked, input, forward, leave nft.Chain
 }
 
-// NewFilter returns the filter of a table.
-func NewFilter(t nft.TableRef) *Filter {
+// NewFilter returns the filter of a table. userdata is kept with every set, so
+// that it can be told from other sets there.
+func NewFilter(t nft.TableRef, userdata string) *Filter {
 	addr := t.Family.AddrType()
 	port := nft.TypeOf(addr, nft.TypeInetProto, nft.TypeInetService)
+	set := func(name string, key, data nft.Type) nft.Set {
+		return nft.Set{Table: t, Name: name, Key: key, Data: data, Userdata: userdata}
+	}
+	base := func(name string, hook nft.Hook, priority int32) nft.Chain {
+		return nft.Chain{Table: t, Name: name, Hook: hook, Priority: priority}
+	}
 	f := &Filter{
 		table:      t,
-		bridges:    nft.Set{Table: t, Name: "bridges", Key: nft.TypeIFName},
-		guard:      nft.Set{Table: t, Name: "guard", Key: addr, Data: nft.TypeVerdict},
-		from:       nft.Set{Table: t, Name: "from-bridge", Key: nft.TypeIFName, Data: nft.TypeVerdict},
-		to:         nft.Set{Table: t, Name: "to-bridge", Key: nft.TypeIFName, Data: nft.TypeVerdict},
-		open:       nft.Set{Table: t, Name: "open", Key: port},
-		direct:     nft.Set{Table: t, Name: "direct", Key: port},
-		openRanges: nft.Set{Table: t, Name: "open-ranges", Key: nft.TypeOf(addr, nft.TypeInetProto, nft.TypeInetService, addr), Interval: true},
-		raw: nft.Chain{Table: t, Name: "raw-prerouting",
-			Hook: nft.Prerouting, Priority: nft.PriorityRaw},
-		forward: nft.Chain{Table: t, Name: "forward", Hook: nft.Forward, Priority: nft.PriorityFilter},
+		bridges:    set("bridges", nft.TypeIFName, 0),
+		guard:      set("guard", addr, nft.TypeVerdict),
+		late:       set("guard-late", addr, nft.TypeVerdict),
+		from:       set("from-bridge", nft.TypeIFName, nft.TypeVerdict),
+		to:         set("to-bridge", nft.TypeIFName, nft.TypeVerdict),
+		host:       set("host-from-bridge", nft.TypeIFName, nft.TypeVerdict),
+		translated: set("translated", nft.TypeIFName, 0),
+		open:       set("open", port, 0),
+		direct:     set("direct", port, 0),
+		openRanges: set("open-ranges", nft.TypeOf(addr, nft.TypeInetProto, nft.TypeInetService, addr), 0),
+
+		raw:     base("raw-prerouting", nft.Prerouting, nft.PriorityRaw),
+		tracked: base("late-prerouting", nft.Prerouting, nft.PriorityMangle),
+		input:   base("input", nft.Input, nft.PriorityFilter),
+		forward: base("forward", nft.Forward, nft.PriorityFilter),
+		leave:   base("leave", nft.Forward, nft.PriorityFilter+1),
 	}
+	f.openRanges.Interval = true
 	f.openRef = f.open.Ref()
 	return f
 }
@@ -68,9 +88,11 @@ func (f *Filter) Base(userdata string, add func(nft.Object)) {
 	add(&f.forward)
 
 	daddr := nft.Daddr(f.table.Family)
+	// The host itself may use all of its addresses.
+	f.rule(add, f.raw, "host", nft.IIFName.Eq("lo"), nft.Accept())
 	// A raw frame to a loopback address would be delivered to a publication
 	// there, whatever route_localnet says: DNAT comes before routing.
-	f.rule(add, f.raw, "loopback", nft.IIFName.Ne("lo"), daddr.In(loopback(f.table.Family)), nft.Counter(), nft.Drop())
+	f.rule(add, f.raw, "loopback", daddr.In(loopback(f.table.Family)), nft.Counter(), nft.Drop())
 	// What comes from a network is judged in forward, by both networks.
 	f.rule(add, f.raw, "bridges", nft.IIFName.InSet(f.bridges), nft.Accept())
 	f.rule(add, f.raw, "guard", daddr.VMap(f.guard))

@@ -6,92 +6,152 @@ import (
 	"github.com/seawall-net/seawall/nft"
 )
 
-// A Network is what the filter has to know of a network.
+// A Network is what the filter has to know of a network, in its family.
 type Network struct {
 	// Bridge is the name of the network's Linux bridge.
 	Bridge string
-	// AllowDirectRouting lets packets from outside reach ports that are
-	// published on all addresses by the endpoint's own, if they are routed here.
-	AllowDirectRouting bool
+	// Subnet is the network's prefix.
+	Subnet netip.Prefix
+	// Gateway is the host's address on the bridge. The zero Addr is none.
+	Gateway netip.Addr
+	// Access says what is reached from outside. The zero value is Published.
+	Access Access
+	// Untranslated says that packets leave with their own source addresses, so
+	// that replies come to the endpoints' addresses. It is for accesses
+	// Published and Direct.
+	Untranslated bool
+	// DisableICC keeps the endpoints from each other.
+	DisableICC bool
+	// Host says which of the host's own services the endpoints reach. The zero
+	// value is all.
+	Host HostAccess
+	// Trusted are interfaces from which published ports are reached by the
+	// endpoints' own addresses, too.
+	Trusted []string
 }
+
+// Access says what packets from outside, other networks included, reach in a
+// network. The host itself reaches everything.
+type Access uint8
+
+const (
+	// Published are ports that are reached through a translation of one of the
+	// host's addresses.
+	Published Access = iota
+	// Direct is Published, and the same ports by the endpoints' own addresses if
+	// they are published on all of the host's.
+	Direct
+	// Routed are published ports by the endpoints' own addresses, and ICMP.
+	Routed
+	// All is every port of every endpoint, by the endpoints' own addresses, too.
+	All
+	// Nothing cuts the network off: in both directions.
+	Nothing
+)
 
 func (n Network) chain(prefix string) string { return prefix + "-" + n.Bridge }
 
-// Network adds what a network needs. userdata is kept with one of its chains.
-func (f *Filter) Network(n Network, userdata string, add func(nft.Object)) {
-	from := nft.Chain{Table: f.table, Name: n.chain("from"), Userdata: userdata}
-	to := nft.Chain{Table: f.table, Name: n.chain("to")}
-	add(&from)
-	add(&to)
-	guard := nft.Chain{Table: f.table, Name: n.chain("guard")}
-	add(&guard)
-	if !n.AllowDirectRouting {
-		f.rule(add, guard, "drop", nft.Counter(), nft.Drop())
-	}
+func (n Network) key() nft.Value { return nft.Key(nft.Name(n.Bridge)) }
 
-	// What leaves the network: to its own endpoints, to other networks if they
-	// let it in, and to everywhere else.
-	f.rule(add, from, "own", nft.OIFName.Eq(n.Bridge), nft.Counter(), nft.Accept())
+// guarded tells whether packets from outside to the endpoints' own addresses are
+// dropped before anything else.
+func (n Network) guarded() bool { return n.Access == Published || n.Access == Nothing }
+
+// Records is how many records Network can keep with a network.
+const Records = 3
+
+// Network adds what a network needs. records are kept with its chains: at most
+// Records.
+func (f *Filter) Network(n Network, records []string, add func(nft.Object)) {
+	var userdata [Records]string
+	copy(userdata[:], records)
+	from := nft.Chain{Table: f.table, Name: n.chain("from"), Userdata: userdata[0]}
+	to := nft.Chain{Table: f.table, Name: n.chain("to"), Userdata: userdata[1]}
+	guard := nft.Chain{Table: f.table, Name: n.chain("guard"), Userdata: userdata[2]}
+	for _, c := range []nft.Chain{from, to, guard} {
+		add(&c)
+	}
+	f.guardRules(n, guard, add)
+	f.fromRules(n, from, add)
+	f.toRules(n, to, add)
+	f.hostRules(n, add)
+	f.leaveRules(n, add)
+
+	add(&nft.Element{Set: f.bridges.Ref(), Key: n.key()})
+	add(&nft.Element{Set: f.from.Ref(), Key: n.key(), Verdict: nft.Jump(from.Name)})
+	add(&nft.Element{Set: f.to.Ref(), Key: n.key(), Verdict: nft.Jump(to.Name)})
+}
+
+// fromRules are about what leaves the network.
+func (f *Filter) fromRules(n Network, from nft.Chain, add func(nft.Object)) {
+	own := nft.OIFName.Eq(n.Bridge)
+	if n.DisableICC {
+		// A sibling's published port is reached by the host's address only.
+		f.rule(add, from, "own", own, nft.CTStatus.Any(nft.CTDNAT), f.port().InSet(f.open), nft.Counter(), nft.Accept())
+		f.rule(add, from, "own-ranges", own, nft.CTStatus.Any(nft.CTDNAT), f.hostRange().InSet(f.openRanges), nft.Counter(), nft.Accept())
+		f.rule(add, from, "icc", own, nft.Counter(), nft.Drop())
+	} else {
+		f.rule(add, from, "own", own, nft.Counter(), nft.Accept())
+	}
+	if n.Access == Nothing {
+		f.rule(add, from, "internal", nft.Counter(), nft.Drop())
+		return
+	}
+	// Nobody sends in another's name.
+	f.rule(add, from, "source", nft.Saddr(f.table.Family).NotIn(n.Subnet), nft.Counter(), nft.Drop())
+	// To other networks if they let it in, and to everywhere else.
 	f.rule(add, from, "others", nft.OIFName.VMap(f.to))
 	f.rule(add, from, "out", nft.Counter(), nft.Accept())
+}
 
-	// What enters it: published ports only. Without direct routing they are
-	// reached through a translation of the host's address and not otherwise.
-	f.rule(add, to, "open", nft.CTStatus.Any(nft.CTDNAT), f.port().InSet(f.open), nft.Counter(), nft.Accept())
-	f.rule(add, to, "open-ranges", n.published(
-		nft.Concat(f.port(), nft.CTOriginalDaddr(f.table.Family)).InSet(f.openRanges), nft.Counter(), nft.Accept())...)
-	if n.AllowDirectRouting {
+// toRules are about what enters the network.
+func (f *Filter) toRules(n Network, to nft.Chain, add func(nft.Object)) {
+	accept := func(key string, match ...nft.Statement) {
+		f.rule(add, to, key, append(match, nft.Counter(), nft.Accept())...)
+	}
+	translated := nft.CTStatus.Any(nft.CTDNAT)
+	switch n.Access {
+	case All:
+		accept("all")
+		return
+	case Routed:
 		add(&f.direct)
-		f.rule(add, to, "direct", f.port().InSet(f.direct), nft.Counter(), nft.Accept())
+		accept("icmp", nft.MetaL4Proto.Eq(icmp(f.table.Family)))
+		accept("direct", f.port().InSet(f.direct))
+	case Direct:
+		add(&f.direct)
+		accept("open", translated, f.port().InSet(f.open))
+		accept("open-ranges", f.hostRange().InSet(f.openRanges))
+		accept("direct", f.port().InSet(f.direct))
+	case Published:
+		// open does not say on which of the host's addresses a port is published.
+		// The translation does.
+		accept("open", translated, f.port().InSet(f.open))
+		accept("open-ranges", translated, f.hostRange().InSet(f.openRanges))
+		for _, name := range n.Trusted {
+			add(&f.direct)
+			accept("trusted-"+name, nft.IIFName.Eq(name), f.port().InSet(f.direct))
+			accept("trusted-ranges-"+name, nft.IIFName.Eq(name), f.hostRange().InSet(f.openRanges))
+		}
 	}
 	f.rule(add, to, "drop", nft.Counter(), nft.Drop())
-
-	bridge := nft.Key(nft.Name(n.Bridge))
-	add(&nft.Element{Set: f.bridges.Ref(), Key: bridge})
-	add(&nft.Element{Set: f.from.Ref(), Key: bridge, Verdict: nft.Jump(from.Name)})
-	add(&nft.Element{Set: f.to.Ref(), Key: bridge, Verdict: nft.Jump(to.Name)})
 }
 
-func (n Network) published(statements ...nft.Statement) []nft.Statement {
-	if n.AllowDirectRouting {
-		return statements
+// leaveRules keep what could not be translated from leaving. They come behind
+// DOCKER-USER, whose accept would not ask what a packet is.
+func (f *Filter) leaveRules(n Network, add func(nft.Object)) {
+	if n.Access == Nothing || n.Access == Routed || n.Untranslated {
+		return
 	}
-	return append([]nft.Statement{nft.CTStatus.Any(nft.CTDNAT)}, statements...)
+	add(&f.leave)
+	add(&f.translated)
+	f.rule(add, f.leave, "invalid", nft.CTState.Any(nft.CTInvalid), nft.IIFName.InSet(f.translated), nft.Counter(), nft.Drop())
+	add(&nft.Element{Set: f.translated.Ref(), Key: n.key()})
 }
 
-// port is an endpoint's port as a packet names it.
-func (f *Filter) port() nft.Concatenation {
-	return nft.Concat(nft.Daddr(f.table.Family), nft.MetaL4Proto, nft.THDport)
-}
-
-// Endpoint adds what an endpoint with an address needs. userdata is kept with
-// the address.
-func (f *Filter) Endpoint(n Network, addr netip.Addr, userdata string, add func(nft.Object)) {
-	add(&nft.Element{
-		Set: f.guard.Ref(), Key: nft.Key(nft.Addr(addr)),
-		Verdict: nft.Goto(n.chain("guard")), Userdata: userdata,
-	})
-}
-
-// Open adds what lets packets in to a port of an endpoint.
-func (f *Filter) Open(addr netip.Addr, proto nft.L4Proto, port uint16, add func(nft.Object)) {
-	add(&nft.Element{Set: f.openRef, Key: nft.Key(nft.Addr(addr), nft.Proto(proto), nft.Port(port))})
-}
-
-// OpenDirect adds what lets packets in to a port of an endpoint that were sent to
-// the endpoint's own address.
-func (f *Filter) OpenDirect(addr netip.Addr, proto nft.L4Proto, port uint16, add func(nft.Object)) {
-	add(&f.direct)
-	add(&nft.Element{Set: f.direct.Ref(), Key: nft.Key(nft.Addr(addr), nft.Proto(proto), nft.Port(port))})
-}
-
-// OpenRange adds what lets packets in to the ports first to last of an
-// endpoint, if they were sent to one of the host's addresses from hostFirst to
-// hostLast.
-func (f *Filter) OpenRange(addr netip.Addr, proto nft.L4Proto, first, last uint16, hostFirst, hostLast netip.Addr, add func(nft.Object)) {
-	add(&nft.Element{
-		Set: f.openRanges.Ref(),
-		Key: nft.Key(nft.Addr(addr), nft.Proto(proto), nft.Port(first), nft.Addr(hostFirst)),
-		End: nft.Key(nft.Addr(addr), nft.Proto(proto), nft.Port(last), nft.Addr(hostLast)),
-	})
+func icmp(f nft.Family) nft.L4Proto {
+	if f == nft.IPv6 {
+		return nft.ICMPv6
+	}
+	return nft.ICMP
 }

@@ -27,27 +27,32 @@ type NAT struct {
 	prerouting, output, publish, postrouting nft.Chain
 }
 
-// NewNAT returns the address translation of a table.
-func NewNAT(t nft.TableRef) *NAT {
+// NewNAT returns the address translation of a table. userdata is kept with every
+// set, so that it can be told from other sets there.
+func NewNAT(t nft.TableRef, userdata string) *NAT {
 	addr := t.Family.AddrType()
 	port := nft.TypeOf(nft.TypeInetProto, nft.TypeInetService)
 	hostPort := nft.TypeOf(addr, nft.TypeInetProto, nft.TypeInetService)
 	endpoint := nft.TypeOf(addr, nft.TypeInetService)
+	set := func(name string, key, data nft.Type) nft.Set {
+		return nft.Set{Table: t, Name: name, Key: key, Data: data, Userdata: userdata}
+	}
 	base := func(name string, hook nft.Hook, priority int32) nft.Chain {
 		return nft.Chain{Table: t, Name: name, Type: nft.NATChain, Hook: hook, Priority: priority}
 	}
 	n := &NAT{
 		table:        t,
-		bridges:      nft.Set{Table: t, Name: "nat-from-bridge", Key: nft.TypeIFName, Data: nft.TypeVerdict},
-		local:        nft.Set{Table: t, Name: "nat-to-bridge", Key: nft.TypeIFName, Data: nft.TypeVerdict},
-		published:    nft.Set{Table: t, Name: "published", Key: hostPort, Data: endpoint},
-		publishedAny: nft.Set{Table: t, Name: "published-any", Key: port, Data: endpoint},
-		ranges:       nft.Set{Table: t, Name: "ranges", Key: hostPort, Data: addr, Interval: true},
+		bridges:      set("nat-from-bridge", nft.TypeIFName, nft.TypeVerdict),
+		local:        set("nat-to-bridge", nft.TypeIFName, nft.TypeVerdict),
+		published:    set("published", hostPort, endpoint),
+		publishedAny: set("published-any", port, endpoint),
+		ranges:       set("ranges", hostPort, addr),
 		prerouting:   base("nat-prerouting", nft.Prerouting, nft.PriorityDNAT),
 		output:       base("nat-output", nft.Output, nft.PriorityDNAT),
 		postrouting:  base("nat-postrouting", nft.Postrouting, nft.PrioritySNAT),
 		publish:      nft.Chain{Table: t, Name: "publish"},
 	}
+	n.ranges.Interval = true
 	n.publishedRef, n.publishedAnyRef = n.published.Ref(), n.publishedAny.Ref()
 	n.endpointLen = len(nft.Key(nft.Addr(unspecified(t.Family)), nft.Port(0)))
 	return n
@@ -93,44 +98,6 @@ func (n *NAT) Base(add func(nft.Object)) {
 
 func (n *NAT) rule(add func(nft.Object), chain nft.Chain, key string, statements ...nft.Statement) {
 	add(&nft.Rule{Chain: chain.Ref(), Key: key, Statements: statements})
-}
-
-// A Network is what address translation has to know of a network.
-type Network struct {
-	// Bridge is the name of the network's Linux bridge.
-	Bridge string
-	// Subnet is the network's prefix in the table's family.
-	Subnet netip.Prefix
-}
-
-// Network adds what a network needs: masquerading of what leaves it, and of
-// what comes back to it by a published port (hairpin).
-func (n *NAT) Network(net Network, add func(nft.Object)) {
-	from := nft.Chain{Table: n.table, Name: "nat-from-" + net.Bridge}
-	local := nft.Chain{Table: n.table, Name: "nat-to-" + net.Bridge}
-	add(&from)
-	add(&local)
-	saddr, daddr := nft.Saddr(n.table.Family), nft.Daddr(n.table.Family)
-	multicast := netip.MustParsePrefix("224.0.0.0/4")
-	if n.table.Family == nft.IPv6 {
-		multicast = netip.MustParsePrefix("ff00::/8")
-	}
-
-	// Replies must come back this way: a sibling would answer directly, from an
-	// address that the client never asked.
-	n.rule(add, from, "hairpin", nft.OIFName.Eq(net.Bridge), nft.CTStatus.Any(nft.CTDNAT),
-		nft.Counter(), nft.Masquerade(0))
-	n.rule(add, from, "masquerade", nft.OIFName.Ne(net.Bridge), saddr.In(net.Subnet), daddr.NotIn(multicast),
-		nft.Counter(), nft.Masquerade(0))
-
-	// A loopback address means nothing on the bridge, and the host's others
-	// may be unreachable from inside.
-	n.rule(add, local, "host", nft.FibSaddrType.Eq(nft.AddrLocal), nft.Counter(), nft.Masquerade(0))
-	n.rule(add, local, "hairpin", nft.CTStatus.Any(nft.CTDNAT), saddr.In(net.Subnet), nft.Counter(), nft.Masquerade(0))
-
-	bridge := nft.Key(nft.Name(net.Bridge))
-	add(&nft.Element{Set: n.bridges.Ref(), Key: bridge, Verdict: nft.Jump(from.Name)})
-	add(&nft.Element{Set: n.local.Ref(), Key: bridge, Verdict: nft.Jump(local.Name)})
 }
 
 // Publish adds what leads from a claim on ports of the host to an endpoint's

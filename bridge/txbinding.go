@@ -1,0 +1,44 @@
+package bridge
+
+import (
+	"fmt"
+
+	"github.com/seawall-net/seawall/nft"
+	"github.com/seawall-net/seawall/portmap"
+)
+
+// binding makes the fact that publishes a port.
+func (e EndpointTx) binding(p portmap.Binding) (*Binding, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	b := &Binding{Endpoint: e.fact, Order: e.tx.nextOrder(), Port: p}
+	if err := b.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", p, err)
+	}
+	return b, nil
+}
+
+// check refuses what the endpoint's network cannot do.
+func (b *Binding) check() error {
+	a, network := b.Port.HostAddr, b.Endpoint.Network
+	concerned, claimed := false, false
+	for _, f := range [...]nft.Family{nft.IPv4, nft.IPv6} {
+		if !b.isFor(f) {
+			continue
+		}
+		concerned = true
+		if network.translates(f) {
+			claimed = true
+		} else if a.IsLoopback() && !network.Spec.Internal {
+			return fmt.Errorf("gateway mode %s does not translate %s: the port would be open to everybody with a route to the network", network.gateway(f).Mode, a)
+		}
+	}
+	switch {
+	case !concerned:
+		return fmt.Errorf("the endpoint has no address of the family of %s: that takes a proxy, which there is none of", a)
+	case claimed && b.Port.Dynamic():
+		return fmt.Errorf("no host port is given: choosing one is up to the caller")
+	}
+	return nil
+}
