@@ -131,7 +131,19 @@ func (w *world) update(f func(*bridge.Tx)) {
 // network creates a network with the families of its prefixes.
 func (w *world) network(name string, subnets ...string) {
 	w.t.Helper()
-	spec := networkSpec(name, subnets...)
+	w.create(networkSpec(name, subnets...))
+}
+
+// with changes a specification.
+func with(spec bridge.NetworkSpec, change func(*bridge.NetworkSpec)) bridge.NetworkSpec {
+	change(&spec)
+	return spec
+}
+
+// create creates a network, names the host's addresses on it, and tells the neighbour the way.
+func (w *world) create(spec bridge.NetworkSpec) {
+	w.t.Helper()
+	name := spec.Name
 	w.update(func(tx *bridge.Tx) { tx.CreateNetwork(spec) })
 	pair := prefixPair{spec.IPv4.Subnet, spec.IPv6.Subnet}
 	w.subnets[name] = pair
@@ -158,9 +170,14 @@ func networkSpec(name string, subnets ...string) bridge.NetworkSpec {
 	return spec
 }
 
-// networkA and networkB are the two networks of most tests.
-func (w *world) networkA() { w.t.Helper(); w.network("a", "172.30.1.0/24", "fd00:30:1::/64") }
-func (w *world) networkB() { w.t.Helper(); w.network("b", "172.30.2.0/24", "fd00:30:2::/64") }
+// specA and specB are the two networks of most tests, networkA and networkB create them.
+var (
+	specA = networkSpec("a", "172.30.1.0/24", "fd00:30:1::/64")
+	specB = networkSpec("b", "172.30.2.0/24", "fd00:30:2::/64")
+)
+
+func (w *world) networkA() { w.t.Helper(); w.create(specA) }
+func (w *world) networkB() { w.t.Helper(); w.create(specB) }
 
 // container attaches a container with a host part to a network, publishes ports, connects it, and answers on its ports
 // 80 and 81.

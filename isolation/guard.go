@@ -10,8 +10,8 @@ import "github.com/seawall-net/seawall/nft"
 // guardRules are about what comes from outside and is addressed to the
 // network's endpoints, or to the host's address there.
 func (f *Filter) guardRules(n Network, guard nft.Chain, add func(nft.Object)) {
-	if n.Access == Direct {
-		return // everything passes
+	if !n.guarded() {
+		return // the subnet is meant to be reached
 	}
 	for _, name := range n.Trusted {
 		f.rule(add, guard, "trusted-"+name, nft.IIFName.Eq(name), nft.Accept())
@@ -20,7 +20,7 @@ func (f *Filter) guardRules(n Network, guard nft.Chain, add func(nft.Object)) {
 	if n.Gateway.IsValid() {
 		add(&nft.Element{Set: f.guard.Ref(), Key: nft.Key(nft.Addr(n.Gateway)), Verdict: nft.Goto(guard.Name)})
 	}
-	if n.guarded() && n.Untranslated {
+	if n.Untranslated {
 		f.lateBase(add)
 	}
 }
