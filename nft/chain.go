@@ -97,6 +97,15 @@ const (
 	PrioritySNAT     int32 = 100
 )
 
+// Well-known priorities in family bridge. What br_netfilter shows to the ip
+// families, it shows at 0.
+const (
+	PriorityBridgeDNAT   int32 = -300
+	PriorityBridgeFilter int32 = -200
+	PriorityBridgeOut    int32 = 100
+	PriorityBridgeSNAT   int32 = 300
+)
+
 // A Chain is a list of rules. With a Hook it is a base chain and sees packets
 // by itself; without, it is a regular chain. It is a comparable value.
 type Chain struct {

@@ -77,34 +77,49 @@ func reg(slot int) uint32 {
 
 // depend writes the matches without which a field would read nonsense.
 func (c *compiler) depend(f field) {
+	if err := f.checkBytes(); err != nil {
+		c.fail("%w", err)
+	}
+	if f.link && c.family != Bridge && c.family != Netdev {
+		c.fail("%s does not exist in a table of family %s", f.name, c.family)
+	}
 	if f.net != 0 {
-		switch c.family {
-		case IPv4, IPv6:
-			if f.net != c.family {
-				c.fail("%s does not exist in a table of family %s", f.name, c.family)
-			}
-		case INet:
-			if c.net != f.net {
-				c.meta(expr.MetaKeyNFPROTO, []byte{byte(f.net)})
-			}
-		default:
-			if c.net != f.net {
-				etherType := []byte{0x08, 0x00}
-				if f.net == IPv6 {
-					etherType = []byte{0x86, 0xdd}
-				}
-				c.meta(expr.MetaKeyPROTOCOL, etherType)
-			}
+		c.dependNet(f.name, f.net)
+	}
+	if f.needsL4 && (c.l4 == 0 || f.l4 != 0 && c.l4 != f.l4) {
+		want := f.l4
+		if want == 0 {
+			want = TCP
 		}
-		c.net = f.net
+		c.fail("%s needs to know the protocol: match it before, as with MetaL4Proto.Eq(%s)", f.name, want)
 	}
 	if f.l4 != 0 && c.l4 != f.l4 {
+		if f.l4Net != 0 && c.family != IPv4 && c.family != IPv6 {
+			c.dependNet(f.name, f.l4Net)
+		}
 		c.meta(expr.MetaKeyL4PROTO, []byte{byte(f.l4)})
 		c.l4 = f.l4
 	}
-	if f.needsL4 && c.l4 == 0 {
-		c.fail("%s needs to know the protocol: match it before, as with MetaL4Proto.Eq(TCP)", f.name)
+}
+
+func (c *compiler) dependNet(name string, net Family) {
+	switch c.family {
+	case IPv4, IPv6, ARP:
+		if net != c.family {
+			c.fail("%s does not exist in a table of family %s", name, c.family)
+		}
+	case INet:
+		if net == ARP {
+			c.fail("%s does not exist in a table of family %s", name, c.family)
+		} else if c.net != net {
+			c.meta(expr.MetaKeyNFPROTO, []byte{byte(net)})
+		}
+	default:
+		if c.net != net {
+			c.meta(expr.MetaKeyPROTOCOL, []byte(EtherTypeValue(etherTypeOf(net)).value()))
+		}
 	}
+	c.net = net
 }
 
 func (c *compiler) meta(key expr.MetaKey, want []byte) {
@@ -138,7 +153,7 @@ func (c *compiler) load(f field, slot, n int) {
 // one reads a single field into the first register.
 func (c *compiler) one(f field) {
 	c.depend(f)
-	c.load(f, 0, f.typ.size())
+	c.load(f, 0, f.size())
 }
 
 // key reads a selector's fields into consecutive registers.
@@ -153,7 +168,7 @@ func (c *compiler) key(sel Selector) {
 	}
 	slot := 0
 	for _, f := range parts {
-		n := f.typ.size()
+		n := f.size()
 		c.load(f, slot, n)
 		slot += pad4(n) / 4
 	}
@@ -169,19 +184,22 @@ func (c *compiler) setKey(sel Selector, set string, key Type) {
 }
 
 func (m compare) compile(c *compiler) {
-	if len(m.value) != m.f.typ.size() {
-		c.fail("the value has %d bytes, %s has %d", len(m.value), m.f.typ, m.f.typ.size())
+	if len(m.value) != m.f.size() {
+		c.fail("the value has %d bytes, %s has %d", len(m.value), m.f.name, m.f.size())
 		return
 	}
 	c.one(m.f)
 	c.add(&expr.Cmp{Op: m.op, Register: reg(0), Data: []byte(m.value)})
-	if m.op == expr.CmpOpEq && m.f.src == MetaL4Proto.src {
-		c.l4 = L4Proto(m.value[0])
+	if l4 := m.saysL4(); l4 != 0 {
+		c.l4 = l4
+	}
+	if net := m.saysNet(); net != 0 {
+		c.net = net
 	}
 }
 
 func (m between) compile(c *compiler) {
-	if len(m.lo) != m.f.typ.size() || m.lo > m.hi || datatypes[m.f.typ].host {
+	if len(m.lo) != m.f.size() || m.lo > m.hi || datatypes[m.f.typ].host {
 		c.fail("not a range of %s", m.f.typ)
 		return
 	}

@@ -14,16 +14,26 @@ const (
 	TypeIPv6Addr    Type = 8
 	TypeEtherAddr   Type = 9
 	TypeEtherType   Type = 10
+	TypeARPOp       Type = 11
 	TypeInetProto   Type = 12
 	TypeInetService Type = 13
+	TypeICMPType    Type = 14
 	TypeMark        Type = 19
 	TypeIFIndex     Type = 20
 	TypeCTState     Type = 26
 	TypeCTStatus    Type = 28
+	TypeICMPv6Type  Type = 29
 	TypeFibAddrType Type = 38
 	TypeIFName      Type = 41
 	// TypeVerdict is the data type of verdict maps.
 	TypeVerdict Type = 0xffffff00
+)
+
+// The types of fields with numbers that sets cannot hold: their length is not
+// the type's but the field's. nft writes bytes as hexadecimal.
+const (
+	typeNumber Type = 4
+	typeBytes  Type = 5
 )
 
 // typeBits is how many bits of a concatenated type each part takes.
@@ -40,8 +50,11 @@ var datatypes = map[Type]struct {
 	TypeIPv6Addr:    {"ipv6_addr", 16, false},
 	TypeEtherAddr:   {"ether_addr", 6, false},
 	TypeEtherType:   {"ether_type", 2, false},
+	TypeARPOp:       {"arp_op", 2, false},
 	TypeInetProto:   {"inet_proto", 1, false},
 	TypeInetService: {"inet_service", 2, false},
+	TypeICMPType:    {"icmp_type", 1, false},
+	TypeICMPv6Type:  {"icmpv6_type", 1, false},
 	TypeMark:        {"mark", 4, true},
 	TypeIFIndex:     {"iface_index", 4, true},
 	TypeCTState:     {"ct_state", 4, true},

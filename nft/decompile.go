@@ -73,9 +73,15 @@ func (d *decompiler) step() int {
 			d.emit(v)
 			return 1
 		}
+		if n := d.setMark(); n > 0 {
+			return n
+		}
 		return d.nat()
 	}
 	if n := d.dependency(); n > 0 {
+		return n
+	}
+	if n := d.setMark(); n > 0 {
 		return n
 	}
 	if n := d.lookup(); n > 0 {
@@ -90,12 +96,18 @@ func (d *decompiler) emit(s Statement, fields ...field) {
 	var net Family
 	var l4 L4Proto
 	for _, f := range fields {
-		if f.net != 0 && d.family != IPv4 && d.family != IPv6 {
+		if f.net != 0 && !d.oneNet() {
 			net = f.net
 		}
-		if f.l4 != 0 {
+		if f.l4 != 0 && !f.needsL4 {
 			l4 = f.l4
 		}
+		if f.l4Net != 0 && !d.oneNet() {
+			net, l4 = d.impliedByICMP(f)
+		}
+	}
+	if c, ok := s.(compare); ok && c.f.name == IP6Nexthdr.name && c.saysL4() != 0 {
+		defer func() { d.l4 = c.saysL4() }()
 	}
 	for n := len(d.out); n > 0 && (net != 0 || l4 != 0); n-- {
 		switch it := d.out[n-1]; {
@@ -129,9 +141,13 @@ func (d *decompiler) dependency() int {
 		return 0
 	}
 	load, c := &d.in[0], &d.in[1]
-	if load.name != "meta" || c.name != "cmp" || c.opaque || load.has(unix.NFTA_META_SREG) ||
-		load.attrs[unix.NFTA_META_DREG] != c.attrs[unix.NFTA_CMP_SREG] ||
-		expr.CmpOp(c.number(unix.NFTA_CMP_OP)) != expr.CmpOpEq {
+	if c.name != "cmp" || c.opaque || expr.CmpOp(c.number(unix.NFTA_CMP_OP)) != expr.CmpOpEq {
+		return 0
+	}
+	if n := d.etherType(load, c); n > 0 {
+		return n
+	}
+	if load.name != "meta" || load.has(unix.NFTA_META_SREG) || load.attrs[unix.NFTA_META_DREG] != c.attrs[unix.NFTA_CMP_SREG] {
 		return 0
 	}
 	v, _ := c.value(unix.NFTA_CMP_DATA)
@@ -143,13 +159,8 @@ func (d *decompiler) dependency() int {
 		if p := L4Proto(v[0]); p != d.l4 {
 			it.l4, d.l4 = p, p
 		}
-	case key == expr.MetaKeyNFPROTO && d.family == INet && (v == "\x02" || v == "\x0a"),
-		key == expr.MetaKeyPROTOCOL && d.ethernet() && (v == "\x08\x00" || v == "\x86\xdd"):
-		net := IPv4
-		if v == "\x0a" || v == "\x86\xdd" {
-			net = IPv6
-		}
-		if net != d.net {
+	case key == expr.MetaKeyNFPROTO && d.family == INet && (v == "\x02" || v == "\x0a"):
+		if net := Family(v[0]); net != d.net {
 			it.net, d.net = net, net
 		}
 	default:
@@ -157,11 +168,6 @@ func (d *decompiler) dependency() int {
 	}
 	d.out = append(d.out, it)
 	return 2
-}
-
-// ethernet reports whether the network protocol is told by the EtherType.
-func (d *decompiler) ethernet() bool {
-	return d.family != INet && d.family != IPv4 && d.family != IPv6
 }
 
 // lookup reads fields in consecutive registers that are looked up in a set.
@@ -176,7 +182,7 @@ func (d *decompiler) lookup() int {
 		if len(parts) == 0 {
 			base = slot
 		}
-		next = slot + pad4(f.typ.size())/4
+		next = slot + pad4(f.size())/4
 		parts = append(parts, f)
 	}
 	n := len(parts)
@@ -251,7 +257,7 @@ func equality(e *expression, attr int) (expr.CmpOp, bool) {
 }
 
 func isRange(f field, lo, hi Value) bool {
-	return len(lo) == f.typ.size() && len(hi) == len(lo) && lo <= hi && !datatypes[f.typ].host
+	return len(lo) == f.size() && len(hi) == len(lo) && lo <= hi && !datatypes[f.typ].host
 }
 
 // compare reads a comparison of a whole field: with one value, or with the two
@@ -267,10 +273,10 @@ func (d *decompiler) compare(f field, e *expression) int {
 		}
 		isAddr := f.typ == TypeIPv4Addr || f.typ == TypeIPv6Addr
 		switch n := len(v); {
-		case isAddr && n > 0 && n < f.typ.size():
-			d.emit(prefix{f: f, prefix: bytesPrefix(v, f.typ.size()), invert: op == expr.CmpOpNeq}, f)
+		case isAddr && n > 0 && n < f.size():
+			d.emit(prefix{f: f, prefix: bytesPrefix(v, f.size()), invert: op == expr.CmpOpNeq}, f)
 			return 2
-		case n != f.typ.size():
+		case n != f.size():
 			return 0
 		}
 		d.emit(compare{f: f, op: op, value: v}, f)
@@ -312,7 +318,7 @@ func (d *decompiler) masked(f field, e *expression) int {
 		return 0
 	}
 	c := &d.in[2]
-	size := f.typ.size()
+	size := f.size()
 	mask, okMask := e.value(unix.NFTA_BITWISE_MASK)
 	xor, okXor := e.value(unix.NFTA_BITWISE_XOR)
 	want, okWant := c.value(unix.NFTA_CMP_DATA)
@@ -324,6 +330,12 @@ func (d *decompiler) masked(f field, e *expression) int {
 		return 0
 	}
 	switch {
+	case f.typ == TypeMark:
+		if hostUint32(mask) == 0 || hostUint32(want)&^hostUint32(mask) != 0 {
+			return 0
+		}
+		d.emit(masked{f: f, mask: hostUint32(mask), value: hostUint32(want), invert: op == expr.CmpOpNeq}, f)
+		return 3
 	case f.typ.isBits():
 		if want != "\x00\x00\x00\x00" || mask == want {
 			return 0

@@ -61,8 +61,11 @@ func (d *decompiler) field(e *expression) (field, int, bool) {
 		dreg = e.number(unix.NFTA_PAYLOAD_DREG)
 	}
 	f, ok := d.fieldAt(src)
+	if !ok && size >= 0 {
+		f, ok = d.bytesAt(src, size)
+	}
 	slot, isReg := slotOf(dreg)
-	if !ok || !isReg || size >= 0 && size != f.typ.size() {
+	if !ok || !isReg || size >= 0 && size != f.size() {
 		return field{}, 0, false
 	}
 	return f, slot, true
@@ -84,13 +87,13 @@ func (e *expression) payloadSource() source {
 // rule has narrowed down to.
 func (d *decompiler) fieldAt(src source) (field, bool) {
 	net := d.family
-	if net != IPv4 && net != IPv6 {
+	if !d.oneNet() {
 		net = d.net
 	}
 	var found field
 	ok := false
 	for _, f := range d.fields[src] {
-		if f.net != 0 && f.net != net || f.l4 != 0 && f.l4 != d.l4 || f.needsL4 && d.l4 == 0 {
+		if f.link && d.family != Bridge && d.family != Netdev || f.l4Net != 0 && d.family == ARP || f.net != 0 && f.net != net || f.l4 != 0 && f.l4 != d.l4 || f.needsL4 && d.l4 == 0 {
 			continue
 		}
 		if !ok || f.l4 != 0 { // "tcp dport" rather than "th dport"

@@ -24,9 +24,12 @@ func (d *decompiler) payload() int {
 	for src := load.payloadSource(); len(data) > 0; {
 		f, ok := d.fieldAt(src)
 		if !ok {
+			f, ok = d.bytesAt(src, len(data))
+		}
+		if !ok {
 			return 0
 		}
-		size := f.typ.size()
+		size := f.size()
 		switch {
 		case size <= len(data):
 			statements = append(statements, compare{f: f, op: op, value: data[:size]})

@@ -28,8 +28,15 @@ type field struct {
 	// exist; the compiler adds the matches that nft leaves unwritten.
 	net Family
 	l4  L4Proto
-	// needsL4 says that the rule must have asked for a protocol before, whichever.
+	// needsL4 says that the rule must have asked for a protocol before: l4, or,
+	// without one, whichever.
 	needsL4 bool
+	// l4Net is what packets of l4 are in; l4 implies it.
+	l4Net Family
+	// link says that the field exists only where the frame is seen.
+	link bool
+	// bytes is the length of a number's values; that of others is their type's.
+	bytes int
 }
 
 // A source is the place in the kernel's view of a packet where a field is.
@@ -49,6 +56,22 @@ const (
 	fromFibDaddr
 	fromFibSaddr
 )
+
+// size is the length of the field's values in bytes.
+func (f field) size() int {
+	if f.bytes != 0 {
+		return f.bytes
+	}
+	return f.typ.size()
+}
+
+// format writes a value of the field as nft does.
+func (f field) format(v Value) string {
+	if f.bytes != 0 && len(v) == f.bytes {
+		return formatNumber(f.typ, v)
+	}
+	return formatValue(f.typ, v)
+}
 
 // Type returns the data type of the field.
 func (f field) Type() Type { return f.typ }
@@ -74,7 +97,7 @@ type Field[T scalar] struct{ field }
 
 // scalar lists the Go types of field values.
 type scalar interface {
-	string | uint8 | uint16 | uint32 | L4Proto | AddrType | [6]byte
+	string | uint8 | uint16 | uint32 | L4Proto | AddrType | [6]byte | ARPOp | ICMPMessage | ICMPv6Message
 }
 
 // Eq matches packets whose value is v.
@@ -103,7 +126,13 @@ func datum[T scalar](v T) Datum {
 	case string:
 		return Name(v)
 	case uint8:
-		return Datum{b: [16]byte{v}, n: 1}
+		return Byte(v)
+	case ICMPMessage:
+		return Byte(uint8(v))
+	case ICMPv6Message:
+		return Byte(uint8(v))
+	case ARPOp:
+		return Port(uint16(v))
 	case L4Proto:
 		return Proto(v)
 	case uint16:

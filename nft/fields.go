@@ -17,7 +17,7 @@ var (
 	// OIF is the index of the outgoing interface; 0 where there is none.
 	OIF = Field[uint32]{meta("oif", TypeIFIndex, expr.MetaKeyOIF)}
 	// Mark is the packet's mark.
-	Mark = Field[uint32]{meta("meta mark", TypeMark, expr.MetaKeyMARK)}
+	Mark = MarkField{Field[uint32]{meta("meta mark", TypeMark, expr.MetaKeyMARK)}}
 	// MetaL4Proto is the transport protocol, behind any IPv6 extension headers.
 	MetaL4Proto = Field[L4Proto]{meta("meta l4proto", TypeInetProto, expr.MetaKeyL4PROTO)}
 )
@@ -29,7 +29,7 @@ var (
 	// CTStatus is the status of the packet's connection.
 	CTStatus = BitField[CTStatusBits]{ct("ct status", TypeCTStatus, expr.CtKeySTATUS)}
 	// CTMark is the connection's mark.
-	CTMark = Field[uint32]{ct("ct mark", TypeMark, expr.CtKeyMARK)}
+	CTMark = MarkField{Field[uint32]{ct("ct mark", TypeMark, expr.CtKeyMARK)}}
 )
 
 // The destination of the packet that opened the connection, before any
@@ -122,14 +122,14 @@ func (f Family) AddrType() Type {
 
 // knownFields are the fields that a loaded rule can be read back into.
 func knownFields() []field {
-	return []field{
+	return append(linkFields(),
 		IIFName.field, OIFName.field, IIF.field, OIF.field, Mark.field, MetaL4Proto.field,
 		CTState.field, CTStatus.field, CTMark.field, CTOriginalIPDaddr.field, CTOriginalIP6Daddr.field, CTOriginalDport.field,
 		FibDaddrType.field, FibSaddrType.field,
 		IPSaddr.field, IPDaddr.field, IP6Saddr.field, IP6Daddr.field,
 		THSport.field, THDport.field, TCPSport.field, TCPDport.field, UDPSport.field,
 		UDPDport.field, SCTPSport.field, SCTPDport.field,
-	}
+	)
 }
 
 func meta(name string, typ Type, key expr.MetaKey) field {

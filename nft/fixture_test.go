@@ -129,6 +129,7 @@ func everythingObjects() []Object {
 	in(fwd, "", UDPDport.Eq(53), CTOriginalDport.Eq(5353), Accept())
 	in(fwd, "", MetaL4Proto.Eq(UDP), CTOriginalDport.InSet(*ports), Counter(), THDport.Eq(53), Accept())
 	in(fwd, "", MetaL4Proto.Eq(TCP), Concat(CTOriginalIPDaddr, MetaL4Proto, CTOriginalDport).InSet(*open), Accept())
+	in(fwd, "", CTMark.EqMasked(0, 1), CTMark.SetBits(1), CTMark.Set(9), ICMPType.Eq(ICMPEchoReply), Accept())
 	in(fwd, "", IIFName.VMap(*dispatch))
 	in(fwd, "", Mark.VMap(*marks))
 	in(fwd, "", IIFName.Eq("br-web"), OIFName.Eq("br-web"), Goto("from-br-web"))
@@ -221,6 +222,40 @@ func everythingObjects() []Object {
 		add(&Element{Set: et.Ref(), Key: Key(Port(v))})
 	}
 	everyPriority(bridge, add)
+	ops := &Set{Table: bridge, Name: "ops", Key: TypeARPOp}
+	messages := &Set{Table: bridge, Name: "messages", Key: TypeICMPv6Type, Data: TypeVerdict}
+	pings := &Set{Table: bridge, Name: "pings", Key: TypeICMPType}
+	own6 := &Set{Table: bridge, Name: "own6", Key: TypeOf(TypeIFName, TypeEtherAddr, TypeIPv6Addr)}
+	add(ops, messages, pings, own6)
+	for _, v := range []uint16{9, 2, 1, 77, 3, 10, 500} {
+		add(&Element{Set: ops.Ref(), Key: Key(Port(v))})
+	}
+	for i, v := range []ICMPv6Message{NDNeighborAdvert, NDRouterAdvert, MLDQuery, 200} {
+		add(&Element{Set: messages.Ref(), Key: Key(Byte(uint8(v))), Verdict: []Verdict{Drop(), Accept()}[i%2]})
+		add(&Element{Set: pings.Ref(), Key: Key(Byte(uint8(8 * i)))})
+	}
+	mac := [6]byte{2, 0x42, 0xac, 0x12, 0, 2}
+	add(&Chain{Table: bridge, Name: "sender"})
+	preB := base(bridge, "spoof", FilterChain, Prerouting, -400)
+	in(preB, "", EtherType.Eq(EtherVLAN), Drop())
+	in(preB, "", EtherType.In(0, 1535), EtherType.Ne(EtherIPv4), EtherType.InSet(*et), Drop())
+	in(preB, "", EtherSaddr.Eq(mac), EtherDaddr.In([6]byte{1, 0x80, 0xc2}, [6]byte{1, 0x80, 0xc2, 0, 0, 15}), EtherSaddr.NotInSet(*macs), Drop())
+	in(preB, "", Concat(IIFName, EtherSaddr, IPSaddr).InSet(*own), Accept())
+	in(preB, "", Concat(IIFName, EtherSaddr, IP6Saddr).NotInSet(*own6), Drop())
+	in(preB, "", MetaProtocol.Eq(EtherARP), Counter(), ARPOperation.Eq(ARPReply), Drop())
+	in(preB, "", MetaProtocol.Ne(EtherARP), MetaProtocol.Eq(EtherQinQ), Drop())
+	in(preB, "", MetaProtocol.Eq(EtherIPv4), UDPSport.Eq(67), UDPDport.Eq(68), Drop())
+	in(preB, "", ARPHtype.Eq(1), ARPPtype.Eq(EtherIPv4), ARPHlen.Eq(6), ARPPlen.Eq(4), ARPOperation.In(ARPRequest, ARPReply), Goto("sender"))
+	in(preB, "", ARPOperation.InSet(*ops), ARPOperation.Ne(7), ARPSaddrIP.Eq(a("0.0.0.0")), Concat(IIFName, ARPSaddrEther, ARPDaddrIP).InSet(*own), Accept())
+	in(preB, "", ARPDaddrEther.Ne([6]byte{}), ARPDaddrIP.In(netip.MustParsePrefix("10.0.0.0/8")), Accept())
+	in(preB, "", ICMPType.Eq(ICMPEchoRequest), ICMPType.NotIn(3, 5), ICMPType.InSet(*pings), Accept())
+	in(preB, "", ICMPv6Type.VMap(*messages))
+	in(preB, "", IP6Saddr.Eq(a("::")), ICMPv6Type.Eq(NDNeighborSolicit), ICMPv6Bytes(8, 16).Eq([]byte("\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02")), Accept())
+	in(preB, "", ICMPv6Type.In(131, 132), IP6Length.Eq(32), IP6Nexthdr.Ne(TCP), IP6Hoplimit.Ne(255), ICMPv6Bytes(24, 8).Eq([]byte("\x01\x01\x02\x42\x00\x00\x00\x01")), Accept())
+	in(preB, "", MetaL4Proto.Eq(ICMPv6), ICMPv6Bytes(24, 1).Ne([]byte{14}), Drop())
+	in(preB, "", IP6Nexthdr.Eq(ICMPv6), ICMPv6Type.Eq(200), IP6Length.In(0, 100), IP6Hoplimit.NotIn(1, 255), Drop())
+	in(preB, "", Mark.EqMasked(0x1000, 0x1000), Mark.NeMasked(1, 3), Mark.EqMasked(1<<30, 3<<30), Mark.NeMasked(5, 1<<32-1), Accept())
+	in(preB, "", Mark.SetBits(0x1000), Mark.Set(7), Mark.AndXor(0xffffefff, 0), Mark.AndXor(1<<32-1, 3), Mark.AndXor(0xff, 0x101), Mark.AndXor(0, 5))
 	fwdB := base(bridge, "icc", FilterChain, Forward, -200)
 	in(fwdB, "", IIFName.Eq("veth1"), IPDaddr.Eq(a("172.18.0.2")), IPSaddr.Ne(a("172.18.0.3")), TCPDport.Eq(80), Drop())
 	in(fwdB, "", IP6Daddr.In(netip.MustParsePrefix("fe80::/10")), UDPDport.Eq(53), Mark.Eq(3), Accept())

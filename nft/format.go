@@ -30,6 +30,12 @@ func formatValue(t Type, v Value) string {
 			return word
 		}
 		return fmt.Sprintf("0x%04x", n)
+	case TypeARPOp:
+		return ARPOp(binary.BigEndian.Uint16(b)).String()
+	case TypeICMPType:
+		return ICMPMessage(b[0]).String()
+	case TypeICMPv6Type:
+		return ICMPv6Message(b[0]).String()
 	case TypeInetProto:
 		return L4Proto(b[0]).String()
 	case TypeInetService:
@@ -82,8 +88,9 @@ func formatSpan(t Type, lo, hi Value) string {
 // formatBounds writes a range by its first and last value: as numbers, where
 // these have names.
 func formatBounds(t Type, lo, hi Value) string {
-	if t == TypeInetProto && len(lo) == 1 && len(hi) == 1 {
-		return fmt.Sprintf("%d-%d", lo[0], hi[0])
+	switch t {
+	case TypeInetProto, TypeICMPType, TypeICMPv6Type, TypeARPOp, typeNumber, typeBytes:
+		return formatNumber(typeNumber, lo) + "-" + formatNumber(typeNumber, hi)
 	}
 	return formatValue(t, lo) + "-" + formatValue(t, hi)
 }

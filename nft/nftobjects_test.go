@@ -29,7 +29,7 @@ table ip t {
 	set a_memory { type ipv4_addr; policy memory; }
 	set a_typeof { typeof ip saddr . tcp dport; }
 	set a_any { type ipv4_addr; elements = { 10.0.0.1, * } }
-	set a_labels { type ipv4_addr . mark . ether_addr . icmp_type; }
+	set a_labels { type ipv4_addr . mark . ether_addr . dscp; }
 	map a_verdicts { type ifname : verdict; elements = { "a" : accept, "b" : jump a_c } }
 	map a_published { type inet_service : ipv4_addr . inet_service; elements = { 1 : 10.0.0.1 . 80 } }
 	map a_rangemap { type inet_service : interval ipv4_addr; flags interval; elements = { 5 : 10.0.0.1-10.0.0.9 } }
@@ -218,7 +218,7 @@ set a_comment ipv4_addr : none interval=false counter=false size=0 "of the set"
 set a_counted ipv4_addr : none interval=false counter=true size=0 ""
 set a_dynamic ipv4_addr : none interval=false counter=true size=65535 "" FOREIGN flags 0x20
 set a_intervals ipv4_addr : none interval=true counter=false size=0 ""
-set a_labels ipv4_addr . mark . ether_addr . unknown : none interval=false counter=false size=0 "" FOREIGN key type 1913422 length 20
+set a_labels ipv4_addr . mark . ether_addr . unknown : none interval=false counter=false size=0 "" FOREIGN key type 1913444 length 20
 set a_limited ipv4_addr : none interval=false counter=false size=65535 "" FOREIGN expression limit 0c00010000000000000000050c0002000000000000000001080003000000000508000400000000000800050000000000
 set a_memory ipv4_addr : none interval=false counter=false size=0 "" FOREIGN policy 1
 set a_merged inet_service : none interval=true counter=false size=0 ""

@@ -114,7 +114,8 @@ var (
 		{PriorityFilter, "filter", NoHook}, {PrioritySecurity, "security", NoHook}, {PrioritySNAT, "srcnat", Postrouting},
 	}
 	bridgePriorities = []namedPriority{
-		{-300, "dstnat", Prerouting}, {-200, "filter", NoHook}, {100, "out", Output}, {300, "srcnat", Postrouting},
+		{PriorityBridgeDNAT, "dstnat", Prerouting}, {PriorityBridgeFilter, "filter", NoHook},
+		{PriorityBridgeOut, "out", Output}, {PriorityBridgeSNAT, "srcnat", Postrouting},
 	}
 	otherPriorities = []namedPriority{{PriorityFilter, "filter", NoHook}}
 )

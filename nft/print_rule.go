@@ -51,9 +51,7 @@ func (p *rulePrinter) statement(s Statement) {
 	case compare:
 		s.f = p.field(s.f)
 		p.add(s.String())
-		if s.f.src == MetaL4Proto.src && s.op == expr.CmpOpEq && len(s.value) == 1 {
-			p.l4, p.redundant = L4Proto(s.value[0]), len(p.words)-1
-		}
+		p.says(s)
 	case between:
 		s.f = p.field(s.f)
 		p.add(s.String())
@@ -68,6 +66,8 @@ func (p *rulePrinter) statement(s Statement) {
 		p.add(s.String())
 	case hasBits:
 		p.add(s.String())
+	case masked:
+		p.add(s.String())
 	case dnatMap:
 		s.sel = p.selector(s.sel)
 		p.add(s.print(p.family))
@@ -81,6 +81,19 @@ func (p *rulePrinter) statement(s Statement) {
 	default:
 		p.add(s.String())
 		p.barrier()
+	}
+}
+
+// says keeps in mind what a match says about the packet's protocols.
+func (p *rulePrinter) says(s compare) {
+	if l4 := s.saysL4(); l4 != 0 {
+		p.l4, p.redundant = l4, -1
+		if s.f.src == MetaL4Proto.src {
+			p.redundant = len(p.words) - 1
+		}
+	}
+	if net := s.saysNet(); net != 0 {
+		p.net, p.redundantNet = net, len(p.words)-1
 	}
 }
 
@@ -107,7 +120,7 @@ func (p *rulePrinter) netField(f field) {
 	known := p.net == f.net || p.family == f.net
 	p.net = f.net
 	switch {
-	case f.src.kind == fromPayload && p.redundantNet >= 0:
+	case f.src.kind == fromPayload && known && p.redundantNet >= 0:
 		p.drop(p.redundantNet)
 	case f.src.kind == fromPayload || known || p.family == 0:
 	case p.family == INet:
@@ -134,15 +147,24 @@ func (p *rulePrinter) field(f field) field {
 	if f.src.kind != fromPayload || f.src.key != uint32(expr.PayloadBaseTransportHeader) {
 		return f
 	}
+	if f.typ == typeBytes {
+		p.redundant = -1
+		return f
+	}
+	if f.l4Net != 0 && p.family != IPv4 && p.family != IPv6 {
+		of := f
+		of.net = f.l4Net
+		p.netField(of)
+	}
 	if f.l4 != 0 && f.l4 != p.l4 {
 		p.l4, p.redundant = f.l4, -1
 		return f
 	}
 	word, ok := portWords[p.l4]
-	if !ok {
+	if !ok && f.l4Net == 0 {
 		return f
 	}
-	if _, name, ok := strings.Cut(f.name, " "); ok {
+	if _, name, cut := strings.Cut(f.name, " "); ok && cut {
 		f.name = word + name
 	}
 	if p.redundant >= 0 {

@@ -75,7 +75,7 @@ func (s *Set) declaration() []string {
 // perLine is how many elements with keys of the type nft writes on one line.
 func (t Type) perLine() int {
 	switch t {
-	case TypeInetProto, TypeInetService, TypeMark, TypeIFIndex:
+	case TypeARPOp, TypeInetProto, TypeInetService, TypeMark, TypeIFIndex:
 		return 5
 	case TypeIPv4Addr, TypeCTState, TypeCTStatus:
 		return 2

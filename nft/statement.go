@@ -33,7 +33,7 @@ func (m compare) String() string {
 	case m.f.typ.isBits(): // without it, nft means any of the bits
 		op = "== "
 	}
-	return m.f.name + " " + op + formatValue(m.f.typ, m.value)
+	return m.f.name + " " + op + m.f.format(m.value)
 }
 
 // between matches a range of values, or all but that.

@@ -10,7 +10,7 @@ import (
 type Value string
 
 // A Datum is one part of a [Value]: an address, a port, a name. It is made by
-// [Addr], [Port], [Proto], [Name], [Mark] and [MAC].
+// [Addr], [Port], [Proto], [Byte], [EtherTypeValue], [Name], [MarkValue] and [MAC].
 type Datum struct {
 	b [16]byte
 	n uint8
@@ -50,6 +50,12 @@ func Port(p uint16) Datum {
 
 // Proto is an IP protocol number (inet_proto).
 func Proto(p L4Proto) Datum { return Datum{b: [16]byte{byte(p)}, n: 1} }
+
+// Byte is a number of one byte (icmp_type, icmpv6_type).
+func Byte(v uint8) Datum { return Datum{b: [16]byte{v}, n: 1} }
+
+// EtherTypeValue is an EtherType (ether_type).
+func EtherTypeValue(v uint16) Datum { return Port(v) }
 
 // Name is an interface name (ifname), at most 15 bytes; longer ones are cut.
 func Name(ifname string) Datum {
