@@ -209,3 +209,39 @@ func TestTrustedInterfaces(t *testing.T) {
 	w.reopen()
 	w.sameAs("adopted", facts(w.fw), want)
 }
+
+// A mark that somebody on the host has given lets packets in everywhere, and says nothing about networks that have not
+// asked for it.
+func TestAcceptFwmark(t *testing.T) {
+	t.Parallel()
+	w := modeWorld(t, func(s *bridge.NetworkSpec) { s.AcceptFwmark = bridge.Fwmark{Value: 2, Mask: 3} })
+	w.fates(`
+		ext   tcp,udp,sctp  a1:81      silent
+		ext   icmp          a2         silent
+	`)
+	// Marks have to be there before the guard looks: 0xe has the bits 2 of 3.
+	w.byHand(func(b *nft.Batch) {
+		for _, f := range families {
+			table := &nft.Table{Family: f, Name: "marks"}
+			chain := &nft.Chain{Table: table.Ref(), Name: "mark", Hook: nft.Prerouting, Priority: nft.PriorityRaw - 10}
+			b.Add(table, chain)
+			b.AddRule(&nft.Rule{Chain: chain.Ref(), Statements: []nft.Statement{
+				nft.IIFName.Eq("eth0"), nft.THDport.Eq(81), nft.Mark.Set(0xe),
+			}}, 0)
+			b.AddRule(&nft.Rule{Chain: chain.Ref(), Statements: []nft.Statement{
+				nft.IIFName.Eq("eth0"), nft.THDport.Eq(82), nft.Mark.Set(0xd),
+			}}, 0)
+		}
+	})
+	w.fates(`
+		ext   tcp,udp       a1:81      a1 sees ext
+		ext   tcp,udp       a2:81      a2 sees ext
+		ext   tcp,udp       a1:80      silent
+		ext   tcp           a1:82      silent
+		ext   tcp,udp       b1:81      silent
+		ext   tcp,udp,sctp  host:8080  a1 sees ext
+	`)
+	want := facts(w.fw)
+	w.reopen()
+	w.sameAs("adopted", facts(w.fw), want)
+}

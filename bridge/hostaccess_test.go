@@ -15,7 +15,7 @@ func TestDisableHostAccess(t *testing.T) {
 		a1    tcp,udp       host:8089  silent
 		a1    tcp,udp       gw-a:8089  silent
 		a1    tcp,udp       gw-b:8089  silent
-		a1    icmp4         gw-a       silent
+		a1    icmp          gw-a       silent
 		b1    tcp,udp       host:8089  host sees b1
 		# The host asks, and they answer.
 		host  tcp,udp,sctp  a1:80      a1 sees gw-a

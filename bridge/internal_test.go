@@ -53,7 +53,7 @@ func TestInternal(t *testing.T) {
 				a1    tcp,udp       host:8089  silent
 				a1    tcp,udp       host2:8089 silent
 				a1    tcp,udp       gw-b:8089  silent
-				a1    icmp4         host       silent
+				a1    icmp          host       silent
 				a1    tcp,udp       host:8090  silent
 				a1    tcp,udp       gw-b:8090  silent
 				a1    tcp,udp       gw-a:8090  silent

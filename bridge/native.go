@@ -90,6 +90,7 @@ func (l *nativeFamily) filterNetwork(n *Network) isolation.Network {
 		Untranslated: n.Spec.DisableMasquerade,
 		DisableICC:   n.Spec.DisableICC,
 		Trusted:      n.Spec.TrustedInterfaces,
+		Mark:         n.Spec.AcceptFwmark.Value, Mask: n.Spec.AcceptFwmark.Mask,
 	}
 	switch {
 	case n.Spec.Internal:

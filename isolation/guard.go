@@ -16,6 +16,9 @@ func (f *Filter) guardRules(n Network, guard nft.Chain, add func(nft.Object)) {
 	for _, name := range n.Trusted {
 		f.rule(add, guard, "trusted-"+name, nft.IIFName.Eq(name), nft.Accept())
 	}
+	if n.Mask != 0 {
+		f.rule(add, guard, "mark", nft.Mark.EqMasked(n.Mark, n.Mask), nft.Accept())
+	}
 	f.rule(add, guard, "drop", nft.Counter(), nft.Drop())
 	if n.Gateway.IsValid() {
 		add(&nft.Element{Set: f.guard.Ref(), Key: nft.Key(nft.Addr(n.Gateway)), Verdict: nft.Goto(guard.Name)})

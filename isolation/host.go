@@ -33,7 +33,7 @@ func (f *Filter) hostRules(n Network, add func(nft.Object)) {
 	add(&chain)
 	f.rule(add, chain, "established", nft.CTState.Any(nft.CTEstablished|nft.CTRelated), nft.Accept())
 	if f.table.Family == nft.IPv6 {
-		f.rule(add, chain, "neighbours", nft.MetaL4Proto.Eq(nft.ICMPv6), nft.Accept())
+		f.rule(add, chain, "neighbours", nft.ICMPv6Type.In(nft.NDNeighborSolicit, nft.NDNeighborAdvert), nft.Accept())
 	}
 	if n.Host == HostGateway && n.Gateway.IsValid() {
 		daddr := nft.Daddr(f.table.Family)

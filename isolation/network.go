@@ -28,6 +28,9 @@ type Network struct {
 	// Trusted are interfaces from which published ports are reached by the
 	// endpoints' own addresses, too.
 	Trusted []string
+	// Mark and Mask select packets that reach every port: those whose mark has,
+	// of the bits in Mask, those of Mark. A zero Mask selects none.
+	Mark, Mask uint32
 }
 
 // Access says what packets from outside, other networks included, reach in a
@@ -133,6 +136,9 @@ func (f *Filter) toRules(n Network, to nft.Chain, add func(nft.Object)) {
 			accept("trusted-"+name, nft.IIFName.Eq(name), f.port().InSet(f.direct))
 			accept("trusted-ranges-"+name, nft.IIFName.Eq(name), f.hostRange().InSet(f.openRanges))
 		}
+	}
+	if n.Mask != 0 && n.Access != Nothing {
+		accept("mark", nft.Mark.EqMasked(n.Mark, n.Mask))
 	}
 	f.rule(add, to, "drop", nft.Counter(), nft.Drop())
 }
