@@ -55,7 +55,7 @@ func badObjects() map[string]nft.Object {
 // beginnings makes a few facts for the faults to come.
 func beginnings(tx *Tx) error {
 	for n := range 2 {
-		net := tx.CreateNetwork(modelSpec(n, 3))
+		net := tx.CreateNetwork(modelSpec(n, 3, 0))
 		for e := range 2 {
 			net.Attach(modelEndpoint(n, 3, e)).Publish(
 				portmap.Binding{Host: portmap.Port(uint16(1000*n + 100*e + 1)), Container: portmap.Port(80)},
@@ -70,7 +70,7 @@ func beginnings(tx *Tx) error {
 func changes(tx *Tx) error {
 	tx.RemoveNetwork("net0")
 	tx.Network("net1").Endpoint("end0").Unpublish(portmap.MustParse("1001:80"))
-	net := tx.CreateNetwork(modelSpec(2, 3))
+	net := tx.CreateNetwork(modelSpec(2, 3, 0))
 	for e := range 3 {
 		end := net.Attach(modelEndpoint(2, 3, e))
 		for p := range 3 {
@@ -217,7 +217,7 @@ func TestRemovedNetworksAndEndpointsAreRefused(t *testing.T) {
 		"another's": func(tx *Tx) {
 			n := tx.Network("net0")
 			tx.RemoveNetwork("net0")
-			tx.CreateNetwork(modelSpec(0, 3))
+			tx.CreateNetwork(modelSpec(0, 3, 0))
 			n.Attach(modelEndpoint(0, 3, 9))
 		},
 	} {

@@ -166,7 +166,7 @@ func TestParallelUpdatesTakeTurns(t *testing.T) {
 	fw, _ := openNew(t, Config{})
 	const goroutines, each = 8, 15
 	if err := fw.Update(ctx, func(tx *Tx) error {
-		n := tx.CreateNetwork(modelSpec(0, 3))
+		n := tx.CreateNetwork(modelSpec(0, 3, 0))
 		for g := range goroutines {
 			n.Attach(modelEndpoint(0, 3, g))
 		}

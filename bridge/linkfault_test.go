@@ -76,13 +76,13 @@ func TestUpdateWhoseLinksFail(t *testing.T) {
 	view, desired, kernel := describeView(fw.View()), fw.Desired().String(), mustRead(t, fw)
 	links := linkNames(t, ns)
 	for name, do := range map[string]func(tx *Tx) error{
-		"one network":        func(tx *Tx) error { tx.CreateNetwork(modelSpec(2, 3)); return nil },
+		"one network":        func(tx *Tx) error { tx.CreateNetwork(modelSpec(2, 3, 0)); return nil },
 		"others come and go": changes,
-		"another before it":  func(tx *Tx) error { tx.CreateNetwork(modelSpec(4, 3)); return changes(tx) },
+		"another before it":  func(tx *Tx) error { tx.CreateNetwork(modelSpec(4, 3, 0)); return changes(tx) },
 		"a network comes back": func(tx *Tx) error {
 			tx.RemoveNetwork("net1")
-			tx.CreateNetwork(modelSpec(1, 1))
-			tx.CreateNetwork(modelSpec(2, 3))
+			tx.CreateNetwork(modelSpec(1, 1, 0))
+			tx.CreateNetwork(modelSpec(2, 3, 0))
 			return nil
 		},
 	} {
@@ -191,7 +191,7 @@ func TestUpdateWhoseBridgeCannotBePutToUse(t *testing.T) {
 			tx.UserChain(f).Append(UserRule{Statements: []nft.Statement{nft.TCPDport.Eq(80), nft.Drop()}})
 		}
 		tx.RemoveNetwork("net1")
-		tx.CreateNetwork(modelSpec(2, 3))
+		tx.CreateNetwork(modelSpec(2, 3, 0))
 		return nil
 	})
 	if err == nil || !committed {

@@ -17,6 +17,7 @@ type model map[int]modelNetwork
 
 type modelNetwork struct {
 	families  int // bit 0: IPv4, bit 1: IPv6
+	kind      int // of modelKinds
 	endpoints map[int][]portmap.Binding
 }
 
@@ -27,14 +28,41 @@ func (m model) clone() model {
 		for e, bindings := range net.endpoints {
 			endpoints[e] = slices.Clone(bindings)
 		}
-		out[n] = modelNetwork{net.families, endpoints}
+		out[n] = modelNetwork{net.families, net.kind, endpoints}
 	}
 	return out
 }
 
 func modelName(kind string, n int) string { return fmt.Sprint(kind, n) }
 
-func modelSpec(n, families int) NetworkSpec {
+// modelKinds are kinds of networks.
+var modelKinds = []struct {
+	options  func(*NetworkSpec)
+	internal bool
+	routed   int // families, as in modelNetwork
+	binding  string
+}{
+	{options: func(*NetworkSpec) {}},
+	{options: func(*NetworkSpec) {}},
+	{options: func(s *NetworkSpec) { s.Internal = true }, internal: true},
+	{options: func(s *NetworkSpec) { s.Internal, s.IPv4.Mode, s.IPv6.Mode = true, Isolated, Isolated }, internal: true},
+	{options: func(s *NetworkSpec) { s.IPv4.Mode, s.IPv6.Mode = Routed, Routed }, routed: 3},
+	{options: func(s *NetworkSpec) { s.IPv6.Mode, s.DisableHostAccess = Routed, true }, routed: 2},
+	{options: func(s *NetworkSpec) { s.IPv4.Mode, s.RandomMasquerade = NATUnprotected, true }},
+	{options: func(s *NetworkSpec) { s.DisableMasquerade, s.TrustedInterfaces = true, []string{"eth1", "eth2"} }},
+	{options: func(s *NetworkSpec) { s.DisableICC, s.AcceptFwmark = true, Fwmark{1, 3} }},
+	{options: func(s *NetworkSpec) {
+		s.AcceptFwmark = Fwmark{2, 1<<32 - 1}
+		for i := range maxTrusted { // a record in parts
+			s.TrustedInterfaces = append(s.TrustedInterfaces, fmt.Sprintf("trusted-if-%04d", i))
+		}
+		if s.IPv4.exists() {
+			s.IPv4.HostBinding = netip.MustParseAddr("127.0.0.1")
+		}
+	}, binding: "127.0.0.1"},
+}
+
+func modelSpec(n, families, kind int) NetworkSpec {
 	s := NetworkSpec{Name: modelName("net", n)}
 	if n%2 == 0 {
 		s.Bridge = modelName("br-", n)
@@ -45,6 +73,7 @@ func modelSpec(n, families int) NetworkSpec {
 	if families&2 != 0 {
 		s.IPv6.Subnet = netip.MustParsePrefix(fmt.Sprintf("fd00:%d::/64", n))
 	}
+	modelKinds[kind].options(&s)
 	return s
 }
 
@@ -60,13 +89,17 @@ func modelEndpoint(n, families, e int) EndpointSpec {
 }
 
 // ports lists what a binding takes of the host: address, port and protocol.
-func (model) ports(families int, b portmap.Binding) (out []netip.AddrPort) {
+func (n modelNetwork) ports(b portmap.Binding) (out []netip.AddrPort) {
+	kind := modelKinds[n.kind]
 	for f, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		a := b.HostAddr
 		if !a.IsValid() {
 			a = any
+			if f == 0 && kind.binding != "" {
+				a = netip.MustParseAddr(kind.binding)
+			}
 		}
-		if families&(1<<f) == 0 || a.Is4() != any.Is4() {
+		if (n.families&^kind.routed)&(1<<f) == 0 || kind.internal || a.Is4() != any.Is4() {
 			continue
 		}
 		for p := int(b.Host.First); p <= int(b.Host.Last); p++ {
@@ -76,15 +109,33 @@ func (model) ports(families int, b portmap.Binding) (out []netip.AddrPort) {
 	return out
 }
 
-func (m model) taken(families int, b portmap.Binding) bool {
-	want := m.ports(families, b)
+// refuses tells whether an endpoint cannot publish a binding.
+func (n modelNetwork) refuses(m model, e int, b portmap.Binding) bool {
+	family := 1
+	if b.HostAddr.Is6() {
+		family = 2
+	}
+	kind := modelKinds[n.kind]
+	switch {
+	case b.HostAddr.IsValid() && n.families&family == 0:
+		return true
+	case b.HostAddr.IsLoopback() && kind.routed&family != 0:
+		return true
+	case len(n.ports(b)) == 0:
+		return slices.Contains(n.endpoints[e], b)
+	}
+	return m.taken(n, b)
+}
+
+func (m model) taken(by modelNetwork, b portmap.Binding) bool {
+	want := by.ports(b)
 	for _, net := range m {
 		for _, bindings := range net.endpoints {
 			for _, other := range bindings {
 				if other.Proto != b.Proto {
 					continue
 				}
-				for _, p := range m.ports(net.families, other) {
+				for _, p := range net.ports(other) {
 					if slices.ContainsFunc(want, func(q netip.AddrPort) bool {
 						return p.Port() == q.Port() && p.Addr().Is4() == q.Addr().Is4() &&
 							(p.Addr() == q.Addr() || p.Addr().IsUnspecified() || q.Addr().IsUnspecified())
@@ -137,24 +188,24 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 	switch k := rnd.IntN(20); {
 	case k < 3:
 		n = rnd.IntN(5)
-		families := 1 + rnd.IntN(3)
+		families, kind := 1+rnd.IntN(3), rnd.IntN(len(modelKinds))
 		if _, exists := m[n]; exists && rnd.IntN(4) > 0 {
 			return false
 		} else if exists {
-			tx.CreateNetwork(modelSpec(n, families))
+			tx.CreateNetwork(modelSpec(n, families, kind))
 			return true
 		}
-		m[n] = modelNetwork{families, map[int][]portmap.Binding{}}
-		tx.CreateNetwork(modelSpec(n, families))
+		m[n] = modelNetwork{families, kind, map[int][]portmap.Binding{}}
+		tx.CreateNetwork(modelSpec(n, families, kind))
 	case k < 4:
 		tx.RemoveNetwork(name)
 		delete(m, n)
 		return !exists
 	case k < 5: // gone and back, perhaps in other families
-		families := 1 + rnd.IntN(3)
+		families, kind := 1+rnd.IntN(3), rnd.IntN(len(modelKinds))
 		tx.RemoveNetwork(name)
-		tx.CreateNetwork(modelSpec(n, families))
-		m[n] = modelNetwork{families, map[int][]portmap.Binding{}}
+		tx.CreateNetwork(modelSpec(n, families, kind))
+		m[n] = modelNetwork{families, kind, map[int][]portmap.Binding{}}
 		return !exists
 	case k < 9:
 		e := rnd.IntN(6)
@@ -177,7 +228,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 			return false
 		}
 		b := randomBinding(rnd)
-		bad := len(m.ports(net.families, b)) == 0 || m.taken(net.families, b)
+		bad := net.refuses(m, e, b)
 		if bad && rnd.IntN(4) > 0 {
 			return false
 		}
@@ -196,7 +247,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 		if rnd.IntN(4) == 0 { // shifted to the next ports: old and new overlap
 			b.Host.First, b.Host.Last = b.Host.First+1, b.Host.Last+1
 			b.Container.First, b.Container.Last = b.Container.First+1, b.Container.Last+1
-			if !m.taken(net.families, b) {
+			if !net.refuses(m, e, b) {
 				tx.Network(name).Endpoint(modelName("end", e)).Publish(b)
 				net.endpoints[e] = append(net.endpoints[e], b)
 			}
@@ -209,7 +260,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 func (m model) describe() []string {
 	var out []string
 	for n, net := range m {
-		spec, err := modelSpec(n, net.families).normalize()
+		spec, err := modelSpec(n, net.families, net.kind).normalize()
 		if err != nil {
 			panic(err)
 		}

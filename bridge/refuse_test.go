@@ -164,6 +164,35 @@ func TestBadNetworks(t *testing.T) {
 		{"gateway without a subnet", "IPv6.Address", func(s *bridge.NetworkSpec) {
 			s.IPv6 = bridge.Gateway{Address: netip.MustParseAddr("fd00::1")}
 		}},
+		{"isolated, not internal", "IPv4.Mode", func(s *bridge.NetworkSpec) { s.IPv4.Mode = bridge.Isolated }},
+		{"no such mode", "IPv6.Mode", func(s *bridge.NetworkSpec) { s.IPv6.Mode = 17 }},
+		{"isolated, with a gateway", "IPv4.Address", func(s *bridge.NetworkSpec) {
+			s.Internal, s.IPv4.Mode, s.IPv4.Address = true, bridge.Isolated, netip.MustParseAddr("172.30.9.1")
+		}},
+		{"SNAT of what is routed", "IPv4.SNAT", func(s *bridge.NetworkSpec) {
+			s.IPv4.Mode, s.IPv4.SNAT = bridge.Routed, netip.MustParseAddr("192.0.2.1")
+		}},
+		{"SNAT of what is internal", "IPv4.SNAT", func(s *bridge.NetworkSpec) {
+			s.Internal, s.IPv4.SNAT = true, netip.MustParseAddr("192.0.2.1")
+		}},
+		{"SNAT of the other family", "IPv6.SNAT", func(s *bridge.NetworkSpec) { s.IPv6.SNAT = netip.MustParseAddr("192.0.2.1") }},
+		{"SNAT to loopback", "IPv4.SNAT", func(s *bridge.NetworkSpec) { s.IPv4.SNAT = netip.MustParseAddr("127.0.0.1") }},
+		{"SNAT to nothing", "IPv6.SNAT", func(s *bridge.NetworkSpec) { s.IPv6.SNAT = netip.IPv6Unspecified() }},
+		{"SNAT without a subnet", "IPv6.SNAT", func(s *bridge.NetworkSpec) { s.IPv6 = bridge.Gateway{SNAT: netip.MustParseAddr("2001:db8::1")} }},
+		{"default address, routed", "IPv6.HostBinding", func(s *bridge.NetworkSpec) {
+			s.IPv6.Mode, s.IPv6.HostBinding = bridge.Routed, netip.MustParseAddr("::1")
+		}},
+		{"default address of the other family", "IPv4.HostBinding", func(s *bridge.NetworkSpec) { s.IPv4.HostBinding = netip.MustParseAddr("::1") }},
+		{"default address is multicast", "IPv4.HostBinding", func(s *bridge.NetworkSpec) { s.IPv4.HostBinding = netip.MustParseAddr("224.0.0.1") }},
+		{"fwmark of nobody", "AcceptFwmark", func(s *bridge.NetworkSpec) { s.AcceptFwmark = bridge.Fwmark{Mask: 1} }},
+		{"fwmark without a mask", "AcceptFwmark", func(s *bridge.NetworkSpec) { s.AcceptFwmark = bridge.Fwmark{Value: 1} }},
+		{"fwmark outside its mask", "AcceptFwmark", func(s *bridge.NetworkSpec) { s.AcceptFwmark = bridge.Fwmark{Value: 2, Mask: 1} }},
+		{"trusted nothing", "TrustedInterfaces", func(s *bridge.NetworkSpec) { s.TrustedInterfaces = []string{""} }},
+		{"trusted wildcard", "TrustedInterfaces", func(s *bridge.NetworkSpec) { s.TrustedInterfaces = []string{"eth*"} }},
+		{"trusts itself", "TrustedInterfaces", func(s *bridge.NetworkSpec) { s.TrustedInterfaces = []string{"eth1", "br-n9"} }},
+		{"trusts too many", "TrustedInterfaces", func(s *bridge.NetworkSpec) { s.TrustedInterfaces = make([]string, 25) }},
+		{"long prefix", "IfPrefix", func(s *bridge.NetworkSpec) { s.IfPrefix = "eleven-char" }},
+		{"bad prefix", "IfPrefix", func(s *bridge.NetworkSpec) { s.IfPrefix = "e*" }},
 		{"MTU", "MTU", func(s *bridge.NetworkSpec) { s.MTU = 67 }},
 		{"MTU", "MTU", func(s *bridge.NetworkSpec) { s.MTU = 65536 }},
 		{"MTU", "MTU", func(s *bridge.NetworkSpec) { s.MTU = 1279 }},

@@ -33,7 +33,7 @@ func TestTraceTellsTheOperation(t *testing.T) {
 	}
 	fw := open()
 	expect("open")
-	if err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(0, 1)); return nil }); err != nil {
+	if err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(0, 1, 0)); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	expect("update")
@@ -43,7 +43,7 @@ func TestTraceTellsTheOperation(t *testing.T) {
 	if err := netns.Do(ns, func() error { return netlink.LinkAdd(small) }); err != nil {
 		t.Fatal(err)
 	}
-	if err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(2, 3)); return nil }); err == nil {
+	if err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(2, 3, 0)); return nil }); err == nil {
 		t.Error("an update that cannot use its bridge succeeded")
 	}
 	expect("update", "undo")
