@@ -30,7 +30,9 @@ type Firewall struct {
 	generation uint32
 	// witness listens to other writers while there are any.
 	witness *witness
-	closed  bool
+	// flows are ended when what they were translated by has changed.
+	flows  flows
+	closed bool
 	// view is the snapshot of the present state, once somebody asked for it.
 	view *View
 }
@@ -103,6 +105,7 @@ func (fw *Firewall) release() error {
 	fw.closed = true
 	var errs []error
 	fw.releaseWitness()
+	fw.flows.close()
 	if fw.links != nil {
 		fw.links.close()
 	}

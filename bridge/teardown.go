@@ -48,6 +48,8 @@ func (fw *Firewall) Teardown(ctx context.Context) error {
 			errs = append(errs, fw.links.remove(n.fact))
 		}
 	}
+	fw.flows.owe(all.log)
+	fw.purge(ctx)
 	return errors.Join(append(errs, fw.release())...)
 }
 

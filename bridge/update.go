@@ -32,6 +32,7 @@ func (fw *Firewall) Update(ctx context.Context, fn func(*Tx) error) error {
 	}
 	tx := &Tx{fw: fw, change: fw.union.Begin()}
 	done := false
+	defer fw.purge(ctx) // when it is certain which facts hold
 	defer func() {
 		if !done { // fn panicked, or something failed
 			tx.rollback()
@@ -71,6 +72,7 @@ func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
 	if err != nil {
 		return errors.Join(err, links.run())
 	}
+	fw.flows.owe(tx.log)
 	if err := fw.activateLinks(tx); err != nil {
 		return errors.Join(err, fw.takeBack(tx, result), links.run())
 	}
@@ -230,5 +232,9 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("bridge: heal: %w", err)
 	}
+	if healed {
+		fw.flows.all = true // while the rules were not there, flows were tracked without them
+	}
+	fw.purge(ctx)
 	return healed, nil
 }

@@ -116,26 +116,34 @@ func (l *Lab) Probe(p Probe) Result {
 }
 
 func (p Probe) run() (Result, error) {
-	if p.Timeout <= 0 {
-		p.Timeout = DefaultTimeout
-	}
-	to, err := p.From.sockaddr(p.Proto, p.To)
+	file, fd, to, err := p.open()
 	if err != nil {
-		return Result{}, setupError{err}
+		return Result{}, err
 	}
-	fd, err := p.From.open(p.Proto, p.To.Addr())
-	if err != nil {
-		return Result{}, setupError{err}
-	}
-	file := os.NewFile(uintptr(fd), "probe")
 	defer file.Close()
-	if err := p.From.bind(fd, p.Proto, p.Source); err != nil {
-		return Result{}, setupError{err}
-	}
 	if p.Proto == "tcp" {
 		return p.runTCP(file, fd, to)
 	}
 	return p.runDatagrams(file, fd, to)
+}
+
+// open opens the socket to send from.
+func (p *Probe) open() (file *os.File, fd int, to unix.Sockaddr, err error) {
+	if p.Timeout <= 0 {
+		p.Timeout = DefaultTimeout
+	}
+	if to, err = p.From.sockaddr(p.Proto, p.To); err != nil {
+		return nil, 0, nil, setupError{err}
+	}
+	if fd, err = p.From.open(p.Proto, p.To.Addr()); err != nil {
+		return nil, 0, nil, setupError{err}
+	}
+	file = os.NewFile(uintptr(fd), "probe")
+	if err := p.From.bind(fd, p.Proto, p.Source); err != nil {
+		_ = file.Close()
+		return nil, 0, nil, setupError{err}
+	}
+	return file, fd, to, nil
 }
 
 var errNoServer = errors.New("reached somebody, but got no answer of a netlab server")
@@ -204,8 +212,13 @@ func (p Probe) runTCP(file *os.File, fd int, to unix.Sockaddr) (Result, error) {
 	if err != nil {
 		return result, err
 	}
+	return p.readLine(file, nil, result)
+}
+
+// readLine reads what a Server says over TCP in reply to nonce.
+func (p Probe) readLine(file *os.File, nonce []byte, result Result) (Result, error) {
 	line := make([]byte, 0, 256)
-	err = p.patience(file, func(int) error {
+	err := p.patience(file, func(int) error {
 		for {
 			n, err := file.Read(line[len(line):cap(line)]) // at the end n is 0, and err io.EOF
 			line = line[:len(line)+n]
@@ -222,7 +235,7 @@ func (p Probe) runTCP(file *os.File, fd int, to unix.Sockaddr) (Result, error) {
 	if errors.Is(err, unix.ECONNRESET) {
 		return result, err
 	}
-	if err != nil || !result.read(line[:len(line)-1], nil) {
+	if err != nil || !result.read(line[:len(line)-1], nonce) {
 		result.Outcome, result.Err = Mute, errors.Join(errNoServer, err)
 	}
 	return result, nil

@@ -3,6 +3,7 @@ package netlab
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -153,11 +154,10 @@ func (s *Server) acceptOne(listener net.Listener) error {
 	}
 	s.ns.lab.running.Go(func() {
 		client := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		_, _ = conn.Write(append(s.reply(client, nil), '\n'))
-		for buffer := make([]byte, 256); ; { // until the client is done
-			if _, err := conn.Read(buffer); err != nil {
-				break
-			}
+		var said []byte // nothing so far; then what a Flow asks, until the client is done
+		for err := error(nil); err == nil; _, err = io.ReadFull(conn, said) {
+			_, _ = conn.Write(append(s.reply(client, said), '\n'))
+			said = make([]byte, nonceLen)
 		}
 		_ = conn.Close()
 		s.mu.Lock()
@@ -218,7 +218,7 @@ func (s *Server) reply(client netip.AddrPort, said []byte) []byte {
 }
 
 // Clients returns the addresses of those who reached the server so far, as it saw them, in order; one that repeats its
-// packet is there again.
+// packet, or asks again, is there again.
 func (s *Server) Clients() []netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,0 +1,176 @@
+package bridge
+
+import (
+	"net/netip"
+
+	"github.com/seawall-net/seawall/internal/conntrack"
+	"github.com/seawall-net/seawall/nft"
+	"github.com/seawall-net/seawall/portmap"
+	"golang.org/x/sys/unix"
+)
+
+// staleFlows tells which tracked flows do not go where they should, among those
+// that some changes have to do with. It does not matter which way a change went:
+// what counts is what holds now. Looking at a flow costs a few look-ups,
+// whatever the number of changes.
+type staleFlows struct {
+	state *state
+	// all says that every published port has changed.
+	all bool
+	// changed are the bindings that came or went, in layers: within one, no two
+	// claim the same port.
+	changed []*portmap.Index[*Binding]
+	// addrs are those of endpoints that came or went, and gone the subnets of
+	// networks that went.
+	addrs map[netip.Addr]struct{}
+	gone  prefixSet
+	// filter is what all changes have in common.
+	filter conntrack.Filter
+
+	// host are the host's own addresses, and subnets those of all networks. They
+	// are read when they are first needed.
+	host    func() (prefixSet, error)
+	subnets func() prefixSet
+	// err is why not all could be told.
+	err error
+}
+
+func (s *staleFlows) empty() bool {
+	return !s.all && len(s.changed) == 0 && len(s.addrs) == 0 && len(s.gone) == 0
+}
+
+func (s *staleFlows) addBinding(b *Binding) {
+	proto, port := b.Port.Proto.Number(), uint16(0)
+	if b.Port.Host.Len() == 1 {
+		port = b.Port.Host.First
+	}
+	switch {
+	case len(s.changed) == 0:
+		s.filter = conntrack.Filter{Proto: proto, Port: port}
+	case s.filter.Proto != proto:
+		s.filter = conntrack.Filter{}
+	case s.filter.Port != port:
+		s.filter.Port = 0
+	}
+	var space [2]portmap.Claim
+	for _, c := range b.appendClaims(space[:0]) {
+		for layer := 0; ; layer++ {
+			if layer == len(s.changed) {
+				s.changed = append(s.changed, new(portmap.Index[*Binding]))
+				_ = s.changed[layer].Add(c, b) // it was valid, and there is no other
+				break
+			}
+			if s.changed[layer].Add(c, b) == nil {
+				break
+			}
+		}
+	}
+}
+
+func (s *staleFlows) addEndpoint(e *Endpoint) {
+	if s.addrs == nil {
+		s.addrs = map[netip.Addr]struct{}{}
+	}
+	for _, a := range []netip.Addr{e.Spec.IPv4, e.Spec.IPv6} {
+		if a.IsValid() {
+			s.addrs[a] = struct{}{}
+		}
+	}
+}
+
+func (s *staleFlows) addNetwork(n *Network) { s.gone = appendSubnets(s.gone, n) }
+
+func appendSubnets(to prefixSet, n *Network) prefixSet {
+	for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
+		if g := n.Gateway(f); g.exists() {
+			to = append(to, g.Subnet)
+		}
+	}
+	return to
+}
+
+// finish is called when all changes are there.
+func (s *staleFlows) finish() {
+	s.gone.sort()
+	if s.all || len(s.addrs) > 0 || len(s.gone) > 0 {
+		s.filter = conntrack.Filter{}
+	}
+}
+
+// has tells whether a flow is stale.
+func (s *staleFlows) has(f *conntrack.Flow) bool {
+	if len(s.addrs) > 0 || len(s.gone) > 0 {
+		for _, a := range [...]netip.Addr{
+			f.Orig.Src.Addr(), f.Orig.Dst.Addr(), f.Reply.Src.Addr(), f.Reply.Dst.Addr(),
+		} {
+			if _, there := s.addrs[a]; there || s.gone.contains(a) {
+				return true
+			}
+		}
+	}
+	changed := s.all
+	for _, layer := range s.changed {
+		if to, published := leadsTo(layer, &f.Orig); published {
+			changed = true
+			if to == f.Reply.Src && !s.right(f) {
+				return true // translated as was published once
+			}
+		}
+	}
+	return changed && s.missesPublication(f)
+}
+
+// right tells whether a flow is translated as is published now.
+func (s *staleFlows) right(f *conntrack.Flow) bool {
+	to, published := leadsTo(&s.state.ports, &f.Orig)
+	return published && to == f.Reply.Src
+}
+
+// missesPublication tells whether a flow should be led to an endpoint and is not.
+func (s *staleFlows) missesPublication(f *conntrack.Flow) bool {
+	to, published := leadsTo(&s.state.ports, &f.Orig)
+	switch {
+	case !published || to == f.Reply.Src:
+		return false
+	case f.Translated():
+		// Somebody else may lead it elsewhere, and has that right.
+		return s.subnets().contains(f.Reply.Src.Addr())
+	case f.Orig.Proto != unix.IPPROTO_UDP && f.Status&conntrack.SeenReply != 0:
+		// A connection to the host itself: it cannot move, only break. A new one
+		// takes its place in the table.
+		return false
+	}
+	// What the host forwards to the same port of others is no concern of ours.
+	return s.own(f.Orig.Dst.Addr())
+}
+
+// leadsTo is where a packet is led by those of the bindings that are published
+// on where it is sent to.
+func leadsTo(ports *portmap.Index[*Binding], t *conntrack.Tuple) (to netip.AddrPort, published bool) {
+	c := portmap.Claim{Addr: t.Dst.Addr(), Ports: portmap.Port(t.Dst.Port())}
+	switch t.Proto {
+	case unix.IPPROTO_TCP:
+	case unix.IPPROTO_UDP:
+		c.Proto = portmap.UDP
+	case unix.IPPROTO_SCTP:
+		c.Proto = portmap.SCTP
+	default:
+		return to, false
+	}
+	_, b, published := ports.Conflict(c)
+	if !published {
+		return to, false
+	}
+	addr := b.Endpoint.Spec.IPv4
+	if c.Addr.Is6() {
+		addr = b.Endpoint.Spec.IPv6
+	}
+	return netip.AddrPortFrom(addr, b.Port.Container.First+c.Ports.First-b.Port.Host.First), true
+}
+
+// own tells whether an address is the host's.
+func (s *staleFlows) own(a netip.Addr) bool {
+	host, err := s.host()
+	s.err = err
+	return host.contains(a)
+}
