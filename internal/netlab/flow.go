@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 )
 
 // A Flow is a client that stays: whatever it asks a Server comes from the same port, and for "tcp" over the same
@@ -26,7 +27,7 @@ func (l *Lab) Flow(p Probe) *Flow {
 }
 
 // Ask sends one question, and returns as soon as it is certain what became of it, as a Probe would. For "tcp" the first
-// one connects, and so does each one until a connection comes about; Reset is the end of a connection.
+// one connects, and so does, from the same port, the next after Reset.
 func (f *Flow) Ask() Result {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -81,14 +82,21 @@ func (f *Flow) question() Result {
 	nonce := make([]byte, nonceLen)
 	_, _ = rand.Read(nonce) // never fails
 	r := Result{Local: f.last.Local}
-	_, err := f.file.Write(nonce)
+	err := f.file.SetDeadline(time.Time{}) // there is always room for so little
+	if err == nil {
+		_, err = f.file.Write(nonce)
+	}
 	if err == nil {
 		r, err = f.probe.readLine(f.file, nonce, r)
 	}
 	if err != nil {
 		r.Outcome, r.Err = classify(err)
 	}
-	if r.Outcome == Mute && errors.Is(r.Err, os.ErrDeadlineExceeded) {
+	switch {
+	case r.Outcome == Reset:
+		_ = f.file.Close()
+		f.file = nil
+	case r.Outcome == Mute && errors.Is(r.Err, os.ErrDeadlineExceeded):
 		r.Outcome = Silent
 	}
 	return r

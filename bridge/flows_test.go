@@ -1,0 +1,315 @@
+package bridge_test
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/seawall-net/seawall/bridge"
+	"github.com/seawall-net/seawall/internal/conntrack"
+	"github.com/seawall-net/seawall/internal/netlab"
+	"github.com/seawall-net/seawall/nft"
+	"golang.org/x/sys/unix"
+)
+
+// others are flows that have nothing to do with the host's port 8080, for a world of router.
+const others = `
+	# Through the host, to the same port elsewhere.
+	ext   tcp,udp,sctp  far:8080    far sees ext
+	# To the host itself, and from it.
+	ext   tcp,udp       host:8081   host sees ext
+	host  tcp,udp       ext:80      ext sees host
+	host  udp           far:8080    far sees host-far
+	# Out of a network.
+	a1    tcp,udp       far:8080    far sees host-far
+	b1    tcp,udp,sctp  ext:80      ext sees host
+	# By other ports, of the same endpoint, too.
+	ext   tcp,udp       host:9090   a1 sees ext
+	ext   tcp,udp       host:9080   b1 sees ext
+	b1    tcp,udp       host:9090   a1 sees gw-a
+`
+
+// router is a world in which the host leads to far, and has three containers.
+func router(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, bridge.Config{})
+	w.host.Forward()
+	w.secondLAN()
+	w.networkA()
+	w.networkB()
+	w.container("a", "a1", 2, "9090:80", "9090:80/udp")
+	w.container("a", "a2", 3)
+	w.container("b", "b1", 2, "9080:80", "9080:80/udp")
+	w.serve("far", 8080)
+	w.serve("host", 8081)
+	w.patientTracking()
+	return w
+}
+
+// stay are clients whose flows go on whatever happens.
+func (w *world) stay(table string) func() {
+	w.t.Helper()
+	c := w.clients(table)
+	return func() { w.t.Helper(); c.asked = 0; c.ask() }
+}
+
+// What is published, and what is not any more, holds for the flows that are there.
+func TestPublicationTakesOverFlows(t *testing.T) {
+	t.Parallel()
+	w := router(t)
+	specs := []string{"8080:80", "8080:80/udp", "8080:80/sctp"}
+	others := w.stay(others)
+	c := w.clients(`
+		ext   udp        host:8080      refused | a1 sees ext  | a2 sees ext  | refused | a2 sees ext
+		ext   udp        host2:8080     refused | a1 sees ext  | a2 sees ext  | refused | refused
+		ext   sctp       host:8080      silent  | a1 sees ext  | a2 sees ext  | silent  | a2 sees ext
+		ext   sctp       host2:8080     silent  | a1 sees ext  | a2 sees ext  | silent  | silent
+		far   udp        host:8080      refused | a1 sees far  | a2 sees far  | refused | a2 sees far
+		ext   tcp        host:8080      refused | a1 sees ext  | reset        | refused | a2 sees ext
+		host  udp4       loopback:8080  refused | a1 sees gw-a | a2 sees gw-a | refused | refused
+		host  udp        host:8080      refused | a1 sees gw-a | a2 sees gw-a | refused | a2 sees gw-a
+		host  tcp        host2:8080     refused | a1 sees gw-a | reset        | refused | refused
+		b1    udp        gw-b:8080      refused | a1 sees gw-a | a2 sees gw-a | refused | refused
+		a1    udp,tcp4   ext:80         ext sees host | ext sees host | ext sees host | ext sees host | ext sees host
+	`)
+	next := func() { t.Helper(); c.ask(); others() }
+	host := []string{"host", "host2", "loopback", "gw-a", "gw-b", "host-far"}
+	to8080 := func(orig, reply conntrack.Tuple) bool {
+		// The host's answer that nobody is there ends the attempt to connect: there is nothing to delete.
+		attempt := orig.Proto == unix.IPPROTO_TCP && orig.Dst == reply.Src
+		return orig.Dst.Port() == 8080 && w.among(orig.Dst.Addr(), host...) && !attempt
+	}
+	next()
+	w.ends(func() { w.publish("a", "a1", specs...) }, to8080)
+	next()
+	w.ends(func() {
+		w.update(func(tx *bridge.Tx) {
+			tx.Network("a").Endpoint("a1").Unpublish(ports(specs...)...)
+			tx.Network("a").Endpoint("a2").Publish(ports(specs...)...)
+		})
+	}, to8080)
+	next()
+	w.ends(func() { w.unpublish("a", "a2", specs...) }, func(orig, reply conntrack.Tuple) bool {
+		return to8080(orig, reply) && orig.Dst != reply.Src
+	})
+	next()
+	// On one address, and to another port.
+	w.ends(func() {
+		w.publish("a", "a2", "192.0.2.1:8080:81", "192.0.2.1:8080:81/udp", "192.0.2.1:8080:81/sctp",
+			"[2001:db8:1::1]:8080:81", "[2001:db8:1::1]:8080:81/udp", "[2001:db8:1::1]:8080:81/sctp")
+	}, func(orig, reply conntrack.Tuple) bool { return to8080(orig, reply) && w.among(orig.Dst.Addr(), "host") })
+	next()
+}
+
+// A server of the host loses its port to a container: its UDP clients move, its connections stay.
+func TestPublicationOfAPortThatIsInUse(t *testing.T) {
+	t.Parallel()
+	w := oneNetwork(t)
+	w.patientTracking()
+	w.serve("host", 8080, 9001)
+	c := w.clients(`
+		ext  udp       host:8080  host sees ext | a1 sees ext
+		ext  tcp,sctp  host:8080  host sees ext | host sees ext
+		ext  udp       host:9001  host sees ext | a1 sees ext
+		ext  tcp       host:9001  host sees ext | host sees ext
+	`)
+	w.serve("a1", 9001)
+	c.ask()
+	w.publish("a", "a1", "8080:80", "8080:80/udp", "8080:80/sctp", "9000-9009:9000-9009", "9000-9009:9000-9009/udp")
+	c.ask()
+	w.fates(`
+		ext  tcp,sctp  host:8080  a1 sees ext
+		ext  tcp       host:9001  a1 sees ext
+	`)
+}
+
+// Where the Update removes what it adds, or replaces a publication by the same, flows go on.
+func TestFlowsOfTheSamePublicationGoOn(t *testing.T) {
+	t.Parallel()
+	w := router(t)
+	c := w.stay(`
+		ext  tcp,udp  host:9090  a1 sees ext
+		ext  tcp,udp  host:8081  host sees ext
+	`)
+	c()
+	before := w.tracked()
+	w.update(func(tx *bridge.Tx) {
+		a1 := tx.Network("a").Endpoint("a1")
+		a1.Unpublish(ports("9090:80", "9090:80/udp")...)
+		a1.Publish(ports("9090:80", "9090:80/udp", "8081:80/udp")...)
+		a1.Unpublish(ports("8081:80/udp")...)
+		tx.Network("a").Attach(w.endpointSpec("a", "e", 9))
+		tx.Network("a").Detach("e")
+	})
+	after := w.tracked()
+	for orig, reply := range before {
+		if after[orig] != reply {
+			t.Errorf("flow %s has ended", flowString(orig, reply))
+		}
+	}
+	c()
+}
+
+// An address changes hands: the flows of the one who had it are not the other's.
+func TestFlowsEndWithTheirEndpoint(t *testing.T) {
+	t.Parallel()
+	w := router(t)
+	w.publish("a", "a1", "8080:80", "8080:80/udp", "8080:80/sctp")
+	w.publish("a", "a2", "8090:80", "8090:80/udp")
+	w.serve("a1", 7777)
+	others := w.stay(`
+		ext  tcp,udp  host:8090  a2 sees ext
+		ext  tcp,udp  host:9080  b1 sees ext
+		a2   tcp,udp  ext:80     ext sees host
+		b1   tcp,udp  host:8090  a2 sees gw-a
+		ext  tcp,udp  far:8080   far sees ext
+	`)
+	c := w.clients(`
+		ext  udp       host:8080  a1 sees ext  | refused | a3 sees ext
+		ext  sctp      host:8080  a1 sees ext  | silent  | a3 sees ext
+		b1   udp       host:8080  a1 sees gw-a | refused | a3 sees gw-a
+		ext  tcp       host:8080  a1 sees ext  | reset   | a3 sees ext
+	`)
+	// What the container asks ext from its port 7777, ext answers to the host's.
+	var out, back []*netlab.Flow
+	for i := range families {
+		ext80, host7777 := netip.AddrPortFrom(w.addrs["ext"][i], 80), netip.AddrPortFrom(w.addrs["host"][i], 7777)
+		out = append(out, w.Flow(netlab.Probe{
+			From: w.spaces["a1"], Proto: "udp", Source: netip.AddrPortFrom(w.addrs["a1"][i], 7777), To: ext80,
+		}))
+		back = append(back, w.Flow(netlab.Probe{From: w.ext, Proto: "udp", Source: ext80, To: host7777}))
+	}
+	asked := func(flows []*netlab.Flow, want string) {
+		t.Helper()
+		for i, r := range netlab.AskAll(flows) {
+			if got := w.outcome(r); got != want {
+				t.Errorf("flow %d: %s (%v), want %s", i, got, r, want)
+			}
+		}
+	}
+	c.ask()
+	others()
+	asked(out, "ext sees host")
+	asked(back, "a1 sees ext")
+	w.ends(func() { w.update(func(tx *bridge.Tx) { tx.Network("a").Detach("a1") }) },
+		func(orig, reply conntrack.Tuple) bool {
+			return w.among(orig.Src.Addr(), "a1") || w.among(reply.Src.Addr(), "a1")
+		})
+	w.container("a", "a3", 2)
+	w.serve("a3", 7777)
+	seen := w.spaces["a3"].Capture("eth0", func(f netlab.CapturedFrame) bool {
+		return !f.Outgoing && (f.Proto == "tcp" || f.Proto == "udp" || f.Proto == "sctp")
+	})
+	c.ask()
+	asked(back, "refused")
+	w.fates(`
+		host  udp4  a3:81  a3 sees gw-a
+	`)
+	for last := false; !last; { // that one is the first that is meant for it
+		f, ok := seen.Next(10 * time.Second)
+		if last = f.To.Port() == 81; !ok || !last {
+			t.Errorf("the new holder of the address was sent %v", f)
+			break
+		}
+	}
+	others()
+	w.publish("a", "a3", "8080:80", "8080:80/udp", "8080:80/sctp")
+	c.ask()
+	others()
+}
+
+// A network's subnet changes hands.
+func TestFlowsEndWithTheirNetwork(t *testing.T) {
+	t.Parallel()
+	w := router(t)
+	others := w.stay(`
+		ext  tcp,udp  host:9090  a1 sees ext
+		a1   tcp,udp  ext:80     ext sees host
+		ext  tcp,udp  far:8080   far sees ext
+	`)
+	c := w.clients(`
+		ext  udp  host:9080  b1 sees ext  | refused
+		ext  tcp  host:9080  b1 sees ext  | reset
+		a1   udp  host:9080  b1 sees gw-b | refused
+		b1   udp  ext:80     ext sees host
+	`)
+	c.ask()
+	c.flows, c.fates = c.flows[:6], c.fates[:6] // b1 will be gone
+	others()
+	subnets := w.subnets["b"]
+	w.ends(func() { w.update(func(tx *bridge.Tx) { tx.RemoveNetwork("b") }) },
+		func(orig, reply conntrack.Tuple) bool {
+			for i := range subnets {
+				for _, a := range []netip.AddrPort{orig.Src, orig.Dst, reply.Src, reply.Dst} {
+					if subnets[i].Contains(a.Addr()) {
+						return true
+					}
+				}
+			}
+			return false
+		})
+	w.update(func(tx *bridge.Tx) { tx.CreateNetwork(networkSpec("c", subnets[0].String(), subnets[1].String())) })
+	w.subnets["c"] = subnets
+	w.container("c", "c1", 2)
+	c.ask()
+	others()
+}
+
+// Flows that began while the rules were gone are led right by the repair.
+func TestHealTakesOverFlows(t *testing.T) {
+	t.Parallel()
+	w := router(t)
+	others := w.stay(`
+		ext  tcp,udp  host:8081  host sees ext
+		ext  tcp,udp  far:8080   far sees ext
+	`)
+	others()
+	w.trackElsewhere()
+	w.deleteTables()
+	c := w.clients(`
+		ext  udp  host:9090  refused | a1 sees ext
+		ext  udp  host:9091  refused | refused
+	`)
+	c.ask()
+	if healed, err := w.fw.Heal(context.Background()); err != nil || !healed {
+		t.Fatal(healed, err)
+	}
+	c.ask()
+	others()
+}
+
+// deleteTables deletes what is ours, as a stranger would.
+func (w *world) deleteTables() {
+	w.t.Helper()
+	var b nft.Batch
+	for _, table := range bridge.Native().Tables() {
+		b.Delete(&nft.Table{Family: table.Family, Name: table.Name})
+	}
+	w.commit(b)
+}
+
+func (w *world) commit(b nft.Batch) {
+	w.t.Helper()
+	conn, err := nft.Dial(nft.Config{NetNS: w.host.File()})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Commit(context.Background(), b); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// trackElsewhere adds a stranger's tables, on account of which the kernel goes on tracking and translating without ours.
+func (w *world) trackElsewhere() {
+	w.t.Helper()
+	var b nft.Batch
+	for _, family := range families {
+		table := nft.TableRef{Family: family, Name: "stranger"}
+		nat := &nft.Chain{Table: table, Name: "nat", Type: nft.NATChain, Hook: nft.Prerouting, Priority: -90}
+		b.Add(&nft.Table{Family: family, Name: "stranger"}, nat,
+			&nft.Rule{Chain: nat.Ref(), Key: "track", Statements: []nft.Statement{nft.CTState.Any(nft.CTEstablished), nft.Accept()}})
+	}
+	w.commit(b)
+}
