@@ -279,6 +279,32 @@ func TestHealTakesOverFlows(t *testing.T) {
 	others()
 }
 
+// A teardown unpublishes everything.
+func TestTeardownEndsFlows(t *testing.T) {
+	t.Parallel()
+	w := router(t)
+	w.trackElsewhere()
+	others := w.stay(`
+		ext  tcp,udp  host:8081  host sees ext
+		ext  tcp,udp  far:8080   far sees ext
+	`)
+	c := w.clients(`
+		ext  udp  host:9090  a1 sees ext | refused
+		ext  tcp  host:9090  a1 sees ext | reset
+	`)
+	others()
+	c.ask()
+	w.ends(func() {
+		if err := w.fw.Teardown(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}, func(orig, _ conntrack.Tuple) bool {
+		return orig.Dst.Port() == 9090 || w.among(orig.Src.Addr(), "gw-a", "gw-b") // which the host announces by IGMP
+	})
+	c.ask()
+	others()
+}
+
 // deleteTables deletes what is ours, as a stranger would.
 func (w *world) deleteTables() {
 	w.t.Helper()

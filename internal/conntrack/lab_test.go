@@ -97,12 +97,18 @@ func flow(proto uint8, client, server, to string) Flow {
 	return Flow{Orig: Tuple{src, dst, proto}, Reply: Tuple{real, src, proto}}
 }
 
+// A pair is the tuples of a Flow, to be compared.
+type pair struct{ Orig, Reply Tuple }
+
 // flows lists the table.
-func (t *table) flows(f Filter) map[Flow2]Status {
+func (t *table) flows(f Filter) map[pair]bool {
 	t.tb.Helper()
-	all := map[Flow2]Status{}
+	all := map[pair]bool{}
 	n, err := t.Sweep(context.Background(), f, func(flow *Flow) bool {
-		all[Flow2{flow.Orig, flow.Reply}] = flow.Status
+		all[pair{flow.Orig, flow.Reply}] = true
+		if flow.Status == 0 {
+			t.tb.Errorf("%+v has no status", flow)
+		}
 		return false
 	})
 	if err != nil || n != 0 {
@@ -110,6 +116,3 @@ func (t *table) flows(f Filter) map[Flow2]Status {
 	}
 	return all
 }
-
-// Flow2 is the tuples of a Flow, to be compared.
-type Flow2 struct{ Orig, Reply Tuple }
