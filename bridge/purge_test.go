@@ -152,11 +152,9 @@ func TestLocalAddrs(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for _, a := range []string{"192.0.2.1/24", "2001:db8:1::1/64"} {
-			addr, _ := netlink.ParseAddr(a)
-			if err := netlink.AddrAdd(lo, addr); err != nil {
-				return err
-			}
+		addr, _ := netlink.ParseAddr("192.0.2.1/32") // an IPv6 one would take the kernel some time
+		if err := netlink.AddrAdd(lo, addr); err != nil {
+			return err
 		}
 		for _, r := range []netlink.Route{
 			{Dst: ipNet(netip.MustParseAddr("198.51.100.0"), 24), Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL},
@@ -183,7 +181,7 @@ func TestLocalAddrs(t *testing.T) {
 	}
 	for a, want := range map[string]bool{
 		"127.0.0.1": true, "127.0.0.2": true, "192.0.2.1": true, "198.51.100.7": true, "::1": true,
-		"2001:db8:1::1": true, "2001:db8:2::7": true,
+		"2001:db8:2::7": true,
 		"192.0.2.2": false, "203.0.113.7": false, "203.0.114.7": false, "2001:db8:1::2": false, "8.8.8.8": false,
 		"224.0.0.1": false, "ff02::1": false, "0.0.0.0": false, "::": false,
 	} {
