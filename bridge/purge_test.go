@@ -182,7 +182,7 @@ func TestLocalAddrs(t *testing.T) {
 	for a, want := range map[string]bool{
 		"127.0.0.1": true, "127.0.0.2": true, "192.0.2.1": true, "198.51.100.7": true, "::1": true,
 		"2001:db8:2::7": true,
-		"192.0.2.2": false, "203.0.113.7": false, "203.0.114.7": false, "2001:db8:1::2": false, "8.8.8.8": false,
+		"192.0.2.2":     false, "203.0.113.7": false, "203.0.114.7": false, "2001:db8:1::2": false, "8.8.8.8": false,
 		"224.0.0.1": false, "ff02::1": false, "0.0.0.0": false, "::": false,
 	} {
 		if got := own.contains(netip.MustParseAddr(a)); got != want {
