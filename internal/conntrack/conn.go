@@ -20,7 +20,8 @@ type Conn struct {
 	socket *netlink.Conn
 	raw    syscall.RawConn
 	seq    uint32
-	buf    []byte
+	buf    []byte // of answers
+	out    []byte // of requests
 }
 
 // bufferSize holds any datagram that the kernel sends on request: dumps come in pieces of at most 32 KiB.
@@ -38,7 +39,7 @@ func Dial(ns *os.File) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("conntrack: open socket: %w", err)
 	}
-	c := &Conn{socket: socket, buf: make([]byte, bufferSize)}
+	c := &Conn{socket: socket, buf: make([]byte, bufferSize), out: make([]byte, 0, 128)}
 	// Capped acknowledgements leave out the message that failed: more of them fit the receive buffer.
 	err = socket.SetOption(netlink.CapAcknowledge, true)
 	if err == nil {
@@ -62,7 +63,7 @@ func (c *Conn) Close() error {
 func (c *Conn) Count(ctx context.Context) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var e encoder
+	e := encoder{c.out[:0]}
 	at := e.message(msgGetStats, unix.NLM_F_REQUEST, c.nextSeq(1), unix.AF_UNSPEC)
 	e.end(at)
 	count := -1

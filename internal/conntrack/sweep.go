@@ -62,7 +62,7 @@ func (c *Conn) Sweep(ctx context.Context, f Filter, stale func(*Flow) bool) (del
 
 // list hands each entry to yield. The error matches unix.EINTR when the table changed so that entries may be missing.
 func (c *Conn) list(ctx context.Context, family uint8, f Filter, yield func(*Flow)) error {
-	var e encoder
+	e := encoder{c.out[:0]}
 	at := e.message(msgGet, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, c.nextSeq(1), family)
 	f.encode(&e)
 	e.end(at)
