@@ -100,7 +100,7 @@ func TestStaleFlows(t *testing.T) {
 		network := tx.fw.state.networks[modelName("net", n)]
 		switch {
 		case network == nil:
-			tx.CreateNetwork(modelSpec(n, 3))
+			tx.CreateNetwork(modelSpec(n, 3, 0))
 		case r.IntN(30) == 0:
 			tx.RemoveNetwork(modelName("net", n))
 		case network.endpoints[modelName("end", e)] == nil:
