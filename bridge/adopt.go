@@ -16,42 +16,53 @@ var ErrForeignTable = errors.New("the table was made by something else, or by an
 
 // adopt takes over what is in the kernel, or starts anew where nothing is.
 func (fw *Firewall) adopt(ctx context.Context) error {
-	have, result, err := fw.converge(ctx, opOpen, fw.takeOver)
+	var before *Host
+	have, result, err := fw.converge(ctx, opOpen, func(have *nft.Ruleset) (b nft.Batch, err error) {
+		before, b, err = fw.takeOver(have)
+		return b, err
+	})
+	if err == nil {
+		fw.union.SetHandles(have, result)
+		err = fw.alignLinks(ctx, before)
+	}
 	if err != nil {
 		return fmt.Errorf("bridge: open: %w", err)
 	}
-	fw.union.SetHandles(have, result)
 	return nil
 }
 
 // takeOver makes facts and union of what is in the kernel, and returns what is
 // missing there: nothing, unless the tables are new or the configuration is.
-func (fw *Firewall) takeOver(have *nft.Ruleset) (nft.Batch, error) {
+// before is the host as it was; nil if the tables are new.
+func (fw *Firewall) takeOver(have *nft.Ruleset) (before *Host, b nft.Batch, err error) {
 	records, err := fw.records(have)
 	if err != nil {
-		return nft.Batch{}, err
+		return nil, b, err
 	}
-	host := &Host{AllowDirectRouting: fw.cfg.AllowDirectRouting}
+	host := fw.cfg.host()
 	host.record = host.encode(fw.layout.Name())
-	if len(records) > 0 {
-		before := records[0].host
-		before.record = before.encode(records[0].layout)
-		records = records[1:]
-		if err := fw.restore(&before, records); err != nil {
-			return nft.Batch{}, err
-		}
-		drift := nft.Diff(have, fw.union.Ruleset())
-		switch {
-		case drift.Len() > 0:
-			return nft.Batch{}, &DriftError{Repair: drift}
-		case before.record == host.record:
-			return nft.Batch{}, nil
-		}
+	if len(records) == 0 {
+		err := fw.restore(host, nil)
+		return nil, nft.Diff(have, fw.union.Ruleset()), err
 	}
+	before, records, layout := &records[0].host, records[1:], records[0].layout
+	before.record = before.encode(layout)
+	if err := fw.restore(before, records); err != nil {
+		return nil, b, err
+	}
+	if drift := nft.Diff(have, fw.union.Ruleset()); drift.Len() > 0 {
+		return nil, b, &DriftError{Repair: drift}
+	}
+	if before.record == host.record {
+		return before, b, nil
+	}
+	fw.union.SetHandles(have, nft.Result{})
+	own := fw.union.Ruleset()
 	if err := fw.restore(host, records); err != nil {
-		return nft.Batch{}, err
+		return nil, b, err
 	}
-	return nft.Diff(have, fw.union.Ruleset()), nil
+	b, err = fw.reprogram(have, own)
+	return before, b, err
 }
 
 // records collects the facts in the kernel: the host first, then the others in
@@ -181,7 +192,7 @@ func (fw *Firewall) restore(host *Host, records []record) error {
 func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoints map[uint64]*Endpoint) error {
 	switch r.kind {
 	case recordForward:
-		f := &Forwarding{Family: r.family}
+		f := &Forwarding{Host: host, Family: r.family}
 		f.record = f.encode()
 		tx.add(f)
 	case recordNetwork:

@@ -19,6 +19,25 @@ type Config struct {
 	// are routed here. DOCKER-USER then
 	// judges all such packets.
 	AllowDirectRouting bool
+	// UserlandProxy leaves to the runtime's proxy, a listener on each published
+	// port of the host, what the host sends to its loopback addresses, and what
+	// comes from the network that the port leads to. It is Docker's default, but
+	// the proxy is not in this package. False translates all of that in the
+	// kernel.
+	UserlandProxy bool
+	// DisableIPv4 and DisableIPv6 leave a family's packets alone, as Docker's
+	// --iptables=false and --ip6tables=false do: networks have their links and
+	// addresses, and published ports are taken, but nothing is filtered or
+	// translated. Facts are still kept in the family's table, which then has no
+	// hooks. What DOCKER-USER holds is without effect, and stays.
+	DisableIPv4, DisableIPv6 bool
+	// DropForward drops what the host forwards and belongs to no network. That
+	// is done anyway where the firewall itself had to switch forwarding on.
+	DropForward bool
+	// WSL2Mirrored says that the host is WSL 2 with mirrored networking, where
+	// connections from Windows to 127.0.0.1 arrive by an interface named
+	// loopback0: see [DetectWSL2Mirrored]. They are treated as the host's own.
+	WSL2Mirrored bool
 	// RulesOnly leaves bridges, their addresses, and sysctls to the caller.
 	RulesOnly bool
 	// Logger is told what goes wrong without making a call fail. Nil discards

@@ -146,9 +146,7 @@ func (l *links) configure(e *Endpoint, link Link) error {
 	if err := l.h.LinkSetAlias(host, ownAlias); err != nil {
 		return err
 	}
-	// With br_netfilter, a container that reaches its own published port gets
-	// the packet back through the port that it came by.
-	if err := l.h.LinkSetHairpin(host, true); err != nil {
+	if err := l.h.LinkSetHairpin(host, e.Network.Host.hairpin()); err != nil {
 		return fmt.Errorf("set hairpin mode: %w", err)
 	}
 	if err := inNamespace(link.NetNS, func() error { return configureContainer(e, link) }); err != nil {

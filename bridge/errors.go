@@ -15,6 +15,10 @@ var (
 	errInvalid  = fs.ErrInvalid
 )
 
+// ErrFamilyDisabled says that packets of a family are left alone, so that rules
+// of DOCKER-USER would be without effect: see Config.DisableIPv4.
+var ErrFamilyDisabled = errors.New("the family is disabled: nothing would look at its rules")
+
 // ErrClosed says that the Firewall was closed, or torn down.
 var ErrClosed = errors.New("bridge: the firewall is closed")
 

@@ -25,9 +25,43 @@ type Host struct {
 	// published on all of the host's addresses by the endpoints' own, if they
 	// are routed here.
 	AllowDirectRouting bool
+	// UserlandProxy leaves loopback addresses, and what comes from a port's own
+	// network, to a proxy.
+	UserlandProxy bool
+	// DisableIPv4 and DisableIPv6 leave a family's packets alone.
+	DisableIPv4, DisableIPv6 bool
+	// DropForward drops what is forwarded and belongs to no network.
+	DropForward bool
+	// WSL2Mirrored takes what comes by loopback0 for the host's own.
+	WSL2Mirrored bool
 
 	record string
 }
+
+// host is the fact that a configuration asks for.
+func (c Config) host() *Host {
+	return &Host{
+		AllowDirectRouting: c.AllowDirectRouting,
+		UserlandProxy:      c.UserlandProxy,
+		DisableIPv4:        c.DisableIPv4,
+		DisableIPv6:        c.DisableIPv6,
+		DropForward:        c.DropForward,
+		WSL2Mirrored:       c.WSL2Mirrored,
+	}
+}
+
+// Disabled tells whether packets of a family, nft.IPv4 or nft.IPv6, are left
+// alone.
+func (h *Host) Disabled(f nft.Family) bool {
+	if f == nft.IPv6 {
+		return h.DisableIPv6
+	}
+	return h.DisableIPv4
+}
+
+// carriesLoopback tells whether networks have to carry loopback addresses of a
+// family where ports are published on them.
+func (h *Host) carriesLoopback(f nft.Family) bool { return !h.UserlandProxy && !h.Disabled(f) }
 
 // A Network is a network that was created.
 type Network struct {

@@ -12,8 +12,10 @@ import (
 // A Forwarding is the fact that the firewall itself has switched on forwarding
 // in one family, because the first network of that family needed it. A host
 // that was no router does not become one for others: what belongs to no network
-// is dropped, as in Docker.
+// is dropped, as in Docker, unless the family is disabled.
 type Forwarding struct {
+	// Host is the host that forwards.
+	Host *Host
 	// Family is nft.IPv4 or nft.IPv6.
 	Family nft.Family
 
@@ -77,7 +79,7 @@ func (tx *Tx) needForwarding(n *Network) {
 			return
 		}
 		if !on {
-			f := &Forwarding{Family: family}
+			f := &Forwarding{Host: tx.fw.state.host, Family: family}
 			f.record = f.encode()
 			tx.add(f)
 		}

@@ -18,7 +18,7 @@ import (
 // masqueraded. The kernel has to be told that this is meant: for IPv4 by
 // route_localnet, for IPv6 by a local route for ::1, so that replies are
 // addressed to an interface that has it. Both are there only while such a port
-// is published. The ruleset drops everything addressed to a loopback address
+// is published, and not with a userland proxy. The ruleset drops everything addressed to a loopback address
 // that did not come from the host itself.
 
 // A loopbackUse is a network's need of loopback addresses in one family.
@@ -42,6 +42,9 @@ func (tx *Tx) loopbackUses() (before, after map[loopbackUse]int) {
 		}
 		n := b.Endpoint.Network
 		for i, f := range [...]nft.Family{nft.IPv4, nft.IPv6} {
+			if !n.Host.carriesLoopback(f) {
+				continue
+			}
 			use := loopbackUse{n, f}
 			if _, known := after[use]; !known {
 				if s := tx.fw.state.networks[n.Spec.Name]; s != nil && s.fact == n {

@@ -22,7 +22,9 @@ func Native() Layout {
 			table:  &nft.Table{Family: f, Name: tableName, Open: true},
 			filter: isolation.NewFilter(ref, recordOwn),
 			nat:    portmap.NewNAT(ref, recordOwn),
+			facts:  &nft.Set{Table: ref, Name: "facts", Key: nft.TypeOf(nft.TypeMark, nft.TypeMark), Userdata: recordOwn},
 		}
+		l[i].factsRef = l[i].facts.Ref()
 	}
 	return l
 }
@@ -35,6 +37,9 @@ type nativeFamily struct {
 	table  *nft.Table
 	filter *isolation.Filter
 	nat    *portmap.NAT
+	// facts holds records of facts that have no object of their own.
+	facts    *nft.Set
+	factsRef nft.SetRef
 }
 
 func (native) Name() string { return "native" }
@@ -49,12 +54,17 @@ func (l native) UserChain(f nft.Family) nft.ChainRef {
 
 func (l native) Compile(f Fact, add func(nft.Object)) {
 	for i := range l {
+		if hostOf(f).Disabled(l[i].family) {
+			l[i].disabled(f, add)
+			continue
+		}
 		switch f := f.(type) {
 		case *Host:
 			l[i].host(f, add)
 		case *Forwarding:
 			if f.Family == l[i].family {
-				l[i].filter.DropOthers(f.record, add)
+				l[i].keep(f, add)
+				l[i].filter.DropOthers(add)
 			}
 		case *Network:
 			l[i].network(f, add)
@@ -68,8 +78,13 @@ func (l native) Compile(f Fact, add func(nft.Object)) {
 
 func (l *nativeFamily) host(h *Host, add func(nft.Object)) {
 	add(l.table)
-	l.filter.Base(h.record, add)
-	l.nat.Base(add)
+	l.keep(h, add)
+	loopback := ""
+	if h.WSL2Mirrored {
+		loopback = wsl2Loopback
+	}
+	l.filter.Base(isolation.Host{Loopback: loopback, DropOthers: h.DropForward}, add)
+	l.nat.Base(portmap.Host{Loopback: loopback, UserlandProxy: h.UserlandProxy}, add)
 }
 
 func (l *nativeFamily) network(n *Network, add func(nft.Object)) {
@@ -105,13 +120,18 @@ func (l *nativeFamily) filterNetwork(n *Network) isolation.Network {
 	if n.Spec.DisableHostAccess {
 		f.Host = isolation.HostNone
 	}
+	if n.Host.UserlandProxy && n.translates(l.family) {
+		f.HostPorts = l.nat.OwnPorts()
+	}
 	return f
 }
 
 // natNetwork is what address translation has to know of a network.
 func (l *nativeFamily) natNetwork(n *Network) portmap.Network {
 	g := n.gateway(l.family)
-	p := portmap.Network{Bridge: n.Spec.Bridge, Subnet: g.Subnet, Random: n.Spec.RandomMasquerade}
+	p := portmap.Network{
+		Bridge: n.Spec.Bridge, Subnet: g.Subnet, Random: n.Spec.RandomMasquerade, UserlandProxy: n.Host.UserlandProxy,
+	}
 	switch {
 	case n.Spec.DisableMasquerade:
 		p.Source = portmap.OwnSource
@@ -136,6 +156,9 @@ func (l *nativeFamily) binding(b *Binding, add func(nft.Object)) {
 		return
 	}
 	l.nat.Publish(c, to, ports, b.encode(), add)
+	if network := b.Endpoint.Network; network.Host.UserlandProxy {
+		l.nat.LeaveToProxy(c, network.Spec.Bridge, add)
+	}
 	if ports.Len() > 1 && c.Ports == ports {
 		first, last := c.Span()
 		l.filter.OpenRange(to, proto, ports.First, ports.Last, first, last, add)
@@ -156,7 +179,7 @@ func (l *nativeFamily) unpublished(b *Binding, add func(nft.Object)) {
 	if !b.isFor(l.family) {
 		return
 	}
-	l.keep(b.Order, b.encode(), add)
+	l.keep(b, add)
 	network := b.Endpoint.Network
 	if network.gateway(l.family).Mode != Routed || network.Spec.Internal {
 		return
@@ -165,15 +188,4 @@ func (l *nativeFamily) unpublished(b *Binding, add func(nft.Object)) {
 	for i := range ports.Len() {
 		l.filter.OpenDirect(b.Endpoint.Addr(l.family), proto, ports.First+uint16(i), add)
 	}
-}
-
-// keep adds an object for no other purpose than to keep a record.
-func (l *nativeFamily) keep(order uint64, record string, add func(nft.Object)) {
-	set := nft.Set{Table: l.table.Ref(), Name: "facts", Key: nft.TypeOf(nft.TypeMark, nft.TypeMark), Userdata: recordOwn}
-	add(&set)
-	add(&nft.Element{
-		Set:      set.Ref(),
-		Key:      nft.Key(nft.MarkValue(uint32(order>>32)), nft.MarkValue(uint32(order))),
-		Userdata: record,
-	})
 }

@@ -75,9 +75,22 @@ func (w *recordWriter) ports(p portmap.Ports) {
 func (h *Host) encode(layout string) string {
 	w := recordWriter{[]byte{recordHost, recordVersion}}
 	w.str(layout)
-	w.uint(bit(0, h.AllowDirectRouting))
+	w.uint(h.flags())
 	return w.String()
 }
+
+// flags are the host's options.
+func (h *Host) flags() uint64 {
+	return bit(0, h.AllowDirectRouting) | bit(1, h.UserlandProxy) | bit(2, h.DisableIPv4) |
+		bit(3, h.DisableIPv6) | bit(4, h.DropForward) | bit(5, h.WSL2Mirrored)
+}
+
+func (h *Host) setFlags(v uint64) {
+	h.AllowDirectRouting, h.UserlandProxy, h.DisableIPv4 = v&1 != 0, v&2 != 0, v&4 != 0
+	h.DisableIPv6, h.DropForward, h.WSL2Mirrored = v&8 != 0, v&16 != 0, v&32 != 0
+}
+
+const hostFlags = 1<<6 - 1
 
 func (f *Forwarding) encode() string {
 	return string([]byte{recordForward, byte(f.Family)})
@@ -173,8 +186,7 @@ func decodeRecord(s string) (record, error) {
 			return record{}, fmt.Errorf("version %d: %w %d", v, errRecord, recordVersion)
 		}
 		rec.layout = r.str()
-		flags := r.atMost(1)
-		rec.host.AllowDirectRouting = flags&1 != 0
+		rec.host.setFlags(r.atMost(hostFlags))
 	case recordForward:
 		// The order tells the families apart: there is one such fact in each.
 		rec.family = nft.Family(r.byte())

@@ -56,6 +56,12 @@ func (fw *Firewall) Teardown(ctx context.Context) error {
 func (fw *Firewall) teardownRules(ctx context.Context) error {
 	own := fw.union.Ruleset()
 	have, _, err := fw.converge(ctx, opTeardown, func(have *nft.Ruleset) (nft.Batch, error) { return fw.dismantle(have, own) })
+	return fw.explainBusy(have, own, err)
+}
+
+// explainBusy adds to an error what keeps one of our own objects from going, if
+// that is it.
+func (fw *Firewall) explainBusy(have, own *nft.Ruleset, err error) error {
 	var refused *nft.ObjectError
 	if have != nil && errors.As(err, &refused) && errors.Is(err, unix.EBUSY) {
 		what := "something in that table that is not ours"

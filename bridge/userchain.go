@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -31,12 +32,39 @@ type UserChainTx struct {
 }
 
 // UserChain returns the DOCKER-USER chain of a family, nft.IPv4 or nft.IPv6, or
-// without one that of both.
+// without one that of both that are not disabled. It fails with
+// [ErrFamilyDisabled] if none is left.
 func (tx *Tx) UserChain(families ...nft.Family) UserChainTx {
+	if len(families) > 0 {
+		for _, f := range families {
+			tx.enabled(f)
+		}
+		return UserChainTx{tx, families}
+	}
+	for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
+		if !tx.fw.state.host.Disabled(f) {
+			families = append(families, f)
+		}
+	}
 	if len(families) == 0 {
-		families = []nft.Family{nft.IPv4, nft.IPv6}
+		tx.enabled(nft.IPv4)
 	}
 	return UserChainTx{tx, families}
+}
+
+// enabled fails the Tx where packets of a family are left alone.
+func (tx *Tx) enabled(f nft.Family) {
+	if err := tx.fw.checkEnabled(f); err != nil {
+		tx.fail(fmt.Errorf("bridge: %w", err))
+	}
+}
+
+// checkEnabled returns an error if packets of a family are left alone.
+func (fw *Firewall) checkEnabled(f nft.Family) error {
+	if !fw.state.host.Disabled(f) {
+		return nil
+	}
+	return fmt.Errorf("chain %s: %w", fw.layout.UserChain(f), ErrFamilyDisabled)
 }
 
 func (u UserChainTx) do(op userOp) { u.tx.user = append(u.tx.user, op) }
@@ -54,6 +82,7 @@ func (u UserChainTx) Insert(r UserRule) {
 // Delete deletes a rule that [Firewall.UserRules] has returned. The update
 // fails with fs.ErrNotExist if it is not there any more.
 func (u UserChainTx) Delete(r *nft.Rule) {
+	u.tx.enabled(r.Chain.Table.Family)
 	u.do(func(b *nft.Batch) { b.Delete(r) })
 }
 
@@ -67,6 +96,9 @@ func (u UserChainTx) Flush() {
 
 // each makes the rule for each family that it is for.
 func (u UserChainTx) each(r UserRule, op func(*nft.Batch, *nft.Rule)) {
+	if r.Family != 0 {
+		u.tx.enabled(r.Family)
+	}
 	for _, f := range u.families {
 		if r.Family != 0 && r.Family != f {
 			continue
@@ -78,7 +110,14 @@ func (u UserChainTx) each(r UserRule, op func(*nft.Batch, *nft.Rule)) {
 	}
 }
 
-// UserRules reads the rules of a family's DOCKER-USER chain from the kernel.
+// UserRules reads the rules of a family's DOCKER-USER chain from the kernel. It
+// fails with [ErrFamilyDisabled] where they are without effect.
 func (fw *Firewall) UserRules(ctx context.Context, f nft.Family) ([]*nft.Rule, error) {
+	fw.mu.Lock()
+	err := fw.checkEnabled(f)
+	fw.mu.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("bridge: %w", err)
+	}
 	return fw.conn.LoadRules(ctx, fw.layout.UserChain(f))
 }

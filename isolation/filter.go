@@ -74,22 +74,31 @@ func NewFilter(t nft.TableRef, userdata string) *Filter {
 	return f
 }
 
+// A Host is what the filter has to know of the host.
+type Host struct {
+	// Loopback is an interface by which packets to 127.0.0.0/8 come from the
+	// host's own side, as they do by lo. Empty is none.
+	Loopback string
+	// DropOthers drops what is forwarded and belongs to no network.
+	DropOthers bool
+}
+
 // Base adds what every host has: the base chains, DOCKER-USER, and the sets
-// that they look packets up in. userdata is kept with one of the chains.
-func (f *Filter) Base(userdata string, add func(nft.Object)) {
+// that they look packets up in.
+func (f *Filter) Base(h Host, add func(nft.Object)) {
 	for _, s := range []nft.Set{f.bridges, f.guard, f.from, f.to, f.open, f.openRanges} {
 		add(&s)
 	}
-	user := nft.Chain{Table: f.table, Name: UserChain, Open: true}
-	add(&user)
-	raw := f.raw
-	raw.Userdata = userdata
-	add(&raw)
+	f.User(add)
+	add(&f.raw)
 	add(&f.forward)
 
 	daddr := nft.Daddr(f.table.Family)
 	// The host itself may use all of its addresses.
 	f.rule(add, f.raw, "host", nft.IIFName.Eq("lo"), nft.Accept())
+	if h.Loopback != "" && f.table.Family == nft.IPv4 {
+		f.rule(add, f.raw, "mirrored", nft.IIFName.Eq(h.Loopback), daddr.In(loopback(nft.IPv4)), nft.Accept())
+	}
 	// A raw frame to a loopback address would be delivered to a publication
 	// there, whatever route_localnet says: DNAT comes before routing.
 	f.rule(add, f.raw, "loopback", daddr.In(loopback(f.table.Family)), nft.Counter(), nft.Drop())
@@ -101,12 +110,20 @@ func (f *Filter) Base(userdata string, add func(nft.Object)) {
 	f.rule(add, f.forward, "established", nft.CTState.Any(nft.CTEstablished|nft.CTRelated), nft.Counter(), nft.Accept())
 	f.rule(add, f.forward, "from", nft.IIFName.VMap(f.from))
 	f.rule(add, f.forward, "to", nft.OIFName.VMap(f.to))
+	if h.DropOthers {
+		f.DropOthers(add)
+	}
+}
+
+// User adds DOCKER-USER by itself. It is part of Base.
+func (f *Filter) User(add func(nft.Object)) {
+	add(&nft.Chain{Table: f.table, Name: UserChain, Open: true})
 }
 
 // DropOthers adds what drops packets that belong to no network.
-func (f *Filter) DropOthers(userdata string, add func(nft.Object)) {
+func (f *Filter) DropOthers(add func(nft.Object)) {
 	add(&nft.Rule{
-		Chain: f.forward.Ref(), Key: "others", Rank: 1, Userdata: userdata,
+		Chain: f.forward.Ref(), Key: "others", Rank: 1,
 		Statements: []nft.Statement{nft.Counter(), nft.Drop()},
 	})
 }

@@ -1,7 +1,9 @@
 package isolation
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -34,6 +36,9 @@ func (f *Filter) hostRules(n Network, add func(nft.Object)) {
 	f.rule(add, chain, "established", nft.CTState.Any(nft.CTEstablished|nft.CTRelated), nft.Accept())
 	if f.table.Family == nft.IPv6 {
 		f.rule(add, chain, "neighbours", nft.ICMPv6Type.In(nft.NDNeighborSolicit, nft.NDNeighborAdvert), nft.Accept())
+	}
+	for i, match := range n.HostPorts {
+		f.rule(add, chain, fmt.Sprint("ports-", i), append(slices.Clip(match), nft.Counter(), nft.Accept())...)
 	}
 	if n.Host == HostGateway && n.Gateway.IsValid() {
 		daddr := nft.Daddr(f.table.Family)

@@ -25,6 +25,9 @@ type Network struct {
 	// Host says which of the host's own services the endpoints reach. The zero
 	// value is all.
 	Host HostAccess
+	// HostPorts matches packets to ports of the host that the endpoints reach
+	// whatever Host says, each by one list of statements.
+	HostPorts [][]nft.Statement
 	// Trusted are interfaces from which published ports are reached by the
 	// endpoints' own addresses, too.
 	Trusted []string

@@ -25,6 +25,18 @@ type NAT struct {
 	ranges nft.Set
 
 	prerouting, output, publish, postrouting nft.Chain
+
+	proxied proxied
+}
+
+// A Host is what address translation has to know of the host.
+type Host struct {
+	// UserlandProxy leaves what the host sends to its loopback addresses, and
+	// what endpoints send to ports of their own network, to a proxy.
+	UserlandProxy bool
+	// Loopback is an interface by which packets to 127.0.0.0/8 come from the
+	// host's own side, as they do by lo. Empty is none.
+	Loopback string
 }
 
 // NewNAT returns the address translation of a table. userdata is kept with every
@@ -51,6 +63,7 @@ func NewNAT(t nft.TableRef, userdata string) *NAT {
 		output:       base("nat-output", nft.Output, nft.PriorityDNAT),
 		postrouting:  base("nat-postrouting", nft.Postrouting, nft.PrioritySNAT),
 		publish:      nft.Chain{Table: t, Name: "publish"},
+		proxied:      newProxied(t, userdata),
 	}
 	n.ranges.Interval = true
 	n.publishedRef, n.publishedAnyRef = n.published.Ref(), n.publishedAny.Ref()
@@ -66,7 +79,7 @@ func unspecified(f nft.Family) netip.Addr {
 }
 
 // Base adds what every host has: the base chains and the maps.
-func (n *NAT) Base(add func(nft.Object)) {
+func (n *NAT) Base(h Host, add func(nft.Object)) {
 	for _, s := range []nft.Set{n.bridges, n.local, n.published, n.publishedAny, n.ranges} {
 		add(&s)
 	}
@@ -75,15 +88,20 @@ func (n *NAT) Base(add func(nft.Object)) {
 	}
 
 	// Only what is addressed to the host itself: never what it forwards.
-	toHost := []nft.Statement{nft.FibDaddrType.Eq(nft.AddrLocal), nft.Jump(n.publish.Name)}
-	fromOutside := toHost
+	toHost := nft.FibDaddrType.Eq(nft.AddrLocal)
+	var arriving, leaving []nft.Statement
 	if n.table.Family == nft.IPv6 {
 		// A link-local client's address means nothing behind the bridge.
-		linkLocal := netip.MustParsePrefix("fe80::/10")
-		fromOutside = append([]nft.Statement{nft.IP6Saddr.NotIn(linkLocal)}, toHost...)
+		arriving = append(arriving, nft.IP6Saddr.NotIn(netip.MustParsePrefix("fe80::/10")))
 	}
-	n.rule(add, n.prerouting, "publish", fromOutside...)
-	n.rule(add, n.output, "publish", toHost...)
+	arriving = append(arriving, toHost, nft.Jump(n.publish.Name))
+	if h.UserlandProxy {
+		arriving[len(arriving)-1] = nft.Jump(n.proxied.arriving.Name)
+		leaving = n.notLoopback()
+		n.proxyBase(h, add)
+	}
+	n.rule(add, n.prerouting, "publish", arriving...)
+	n.rule(add, n.output, "publish", append(leaving, toHost, nft.Jump(n.publish.Name))...)
 
 	daddr := nft.Daddr(n.table.Family)
 	n.rule(add, n.publish, "published", nft.DNATMap(nft.Concat(daddr, nft.MetaL4Proto, nft.THDport), n.published))
@@ -93,7 +111,12 @@ func (n *NAT) Base(add func(nft.Object)) {
 	n.rule(add, n.postrouting, "bridges", nft.IIFName.VMap(n.bridges))
 	// The host's own packets came in by no interface; nor did, as far as this
 	// hook can see, what br_netfilter passes from port to port of a bridge.
-	n.rule(add, n.postrouting, "local", nft.IIF.Eq(0), nft.OIFName.VMap(n.local))
+	if !h.UserlandProxy {
+		n.rule(add, n.postrouting, "local", nft.IIF.Eq(0), nft.OIFName.VMap(n.local))
+	}
+	if h.Loopback != "" && !h.UserlandProxy && n.table.Family == nft.IPv4 {
+		n.rule(add, n.postrouting, "mirrored", nft.IIFName.Eq(h.Loopback), nft.OIFName.VMap(n.local))
+	}
 }
 
 func (n *NAT) rule(add func(nft.Object), chain nft.Chain, key string, statements ...nft.Statement) {

@@ -19,6 +19,8 @@ type Network struct {
 	SNAT netip.Addr
 	// Random chooses the ports of packets that leave at random.
 	Random bool
+	// UserlandProxy is the Host's.
+	UserlandProxy bool
 }
 
 // Source says what becomes of source addresses.
@@ -34,28 +36,35 @@ const (
 )
 
 // Network adds what a network needs: masquerading of what leaves it, and of
-// what comes back to it by a published port (hairpin).
+// what comes back to it by a published port (hairpin), unless that is left to a
+// proxy.
 func (n *NAT) Network(net Network, add func(nft.Object)) {
 	from := nft.Chain{Table: n.table, Name: "nat-from-" + net.Bridge}
-	local := nft.Chain{Table: n.table, Name: "nat-to-" + net.Bridge}
 	add(&from)
+	bridge := nft.Key(nft.Name(net.Bridge))
+	if net.UserlandProxy {
+		add(&nft.Element{Set: n.proxied.bridges.Ref(), Key: bridge})
+	} else {
+		// Replies must come back this way: a sibling would answer directly, from
+		// an address that the client never asked.
+		n.rule(add, from, "hairpin", nft.OIFName.Eq(net.Bridge), nft.CTStatus.Any(nft.CTDNAT),
+			nft.Counter(), nft.Masquerade(0))
+		n.entering(net, add)
+	}
+	n.leaving(net, from, add)
+	add(&nft.Element{Set: n.bridges.Ref(), Key: bridge, Verdict: nft.Jump(from.Name)})
+}
+
+// entering adds what masquerades what the host itself sends into the network.
+func (n *NAT) entering(net Network, add func(nft.Object)) {
+	local := nft.Chain{Table: n.table, Name: "nat-to-" + net.Bridge}
 	add(&local)
 	saddr := nft.Saddr(n.table.Family)
-
-	// Replies must come back this way: a sibling would answer directly, from an
-	// address that the client never asked.
-	n.rule(add, from, "hairpin", nft.OIFName.Eq(net.Bridge), nft.CTStatus.Any(nft.CTDNAT),
-		nft.Counter(), nft.Masquerade(0))
-	n.leaving(net, from, add)
-
 	// A loopback address means nothing on the bridge, and the host's others
 	// may be unreachable from inside.
 	n.rule(add, local, "host", nft.FibSaddrType.Eq(nft.AddrLocal), nft.Counter(), nft.Masquerade(0))
 	n.rule(add, local, "hairpin", nft.CTStatus.Any(nft.CTDNAT), saddr.In(net.Subnet), nft.Counter(), nft.Masquerade(0))
-
-	bridge := nft.Key(nft.Name(net.Bridge))
-	add(&nft.Element{Set: n.bridges.Ref(), Key: bridge, Verdict: nft.Jump(from.Name)})
-	add(&nft.Element{Set: n.local.Ref(), Key: bridge, Verdict: nft.Jump(local.Name)})
+	add(&nft.Element{Set: n.local.Ref(), Key: nft.Key(nft.Name(net.Bridge)), Verdict: nft.Jump(local.Name)})
 }
 
 // leaving adds what gives packets that leave the network another source.
