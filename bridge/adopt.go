@@ -16,14 +16,16 @@ var ErrForeignTable = errors.New("the table was made by something else, or by an
 
 // adopt takes over what is in the kernel, or starts anew where nothing is.
 func (fw *Firewall) adopt(ctx context.Context) error {
-	var before *Host
+	var was former
 	have, result, err := fw.converge(ctx, opOpen, func(have *nft.Ruleset) (b nft.Batch, err error) {
-		before, b, err = fw.takeOver(have)
+		was, b, err = fw.takeOver(have)
 		return b, err
 	})
 	if err == nil {
 		fw.union.SetHandles(have, result)
-		err = fw.alignLinks(ctx, before)
+		err = fw.alignLinks(ctx, was.host)
+	} else if was.own != nil {
+		err = fw.explainBusy(have, was.own, err)
 	}
 	if err != nil {
 		return fmt.Errorf("bridge: open: %w", err)
@@ -31,38 +33,43 @@ func (fw *Firewall) adopt(ctx context.Context) error {
 	return nil
 }
 
+// former is what the last firewall of a host has left: itself, and its objects.
+type former struct {
+	host *Host
+	own  *nft.Ruleset
+}
+
 // takeOver makes facts and union of what is in the kernel, and returns what is
 // missing there: nothing, unless the tables are new or the configuration is.
-// before is the host as it was; nil if the tables are new.
-func (fw *Firewall) takeOver(have *nft.Ruleset) (before *Host, b nft.Batch, err error) {
+func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err error) {
 	records, err := fw.records(have)
 	if err != nil {
-		return nil, b, err
+		return was, b, err
 	}
 	host := fw.cfg.host()
 	host.record = host.encode(fw.layout.Name())
 	if len(records) == 0 {
 		err := fw.restore(host, nil)
-		return nil, nft.Diff(have, fw.union.Ruleset()), err
+		return was, nft.Diff(have, fw.union.Ruleset()), err
 	}
 	before, records, layout := &records[0].host, records[1:], records[0].layout
 	before.record = before.encode(layout)
 	if err := fw.restore(before, records); err != nil {
-		return nil, b, err
-	}
-	if drift := nft.Diff(have, fw.union.Ruleset()); drift.Len() > 0 {
-		return nil, b, &DriftError{Repair: drift}
-	}
-	if before.record == host.record {
-		return before, b, nil
+		return was, b, err
 	}
 	fw.union.SetHandles(have, nft.Result{})
-	own := fw.union.Ruleset()
-	if err := fw.restore(host, records); err != nil {
-		return nil, b, err
+	was = former{before, fw.union.Ruleset()}
+	if drift := nft.Diff(have, was.own); drift.Len() > 0 {
+		return was, b, &DriftError{Repair: drift}
 	}
-	b, err = fw.reprogram(have, own)
-	return before, b, err
+	if before.record == host.record {
+		return was, b, nil
+	}
+	if err := fw.restore(host, records); err != nil {
+		return was, b, err
+	}
+	b, err = fw.reprogram(have, was.own)
+	return was, b, err
 }
 
 // records collects the facts in the kernel: the host first, then the others in
