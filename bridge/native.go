@@ -119,9 +119,9 @@ func (l *nativeFamily) filterNetwork(n *Network) isolation.Network {
 	}
 	if n.Spec.DisableHostAccess {
 		f.Host = isolation.HostNone
-	}
-	if n.Host.UserlandProxy && n.translates(l.family) {
-		f.HostPorts = l.nat.OwnPorts()
+		if n.Host.UserlandProxy && n.translates(l.family) {
+			f.HostPorts = l.nat.OwnPorts() // the proxy is on the host
+		}
 	}
 	return f
 }

@@ -39,7 +39,10 @@ func runNFT(t *testing.T, ns *os.File, stdin string, args ...string) (out string
 // comes out again.
 func TestNativeRulesetIsNFTs(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []bridge.Config{{}, {AllowDirectRouting: true}} {
+	for _, cfg := range []bridge.Config{
+		{}, {AllowDirectRouting: true}, {UserlandProxy: true, WSL2Mirrored: true, DropForward: true}, {WSL2Mirrored: true},
+		{DisableIPv4: true}, {DisableIPv6: true, UserlandProxy: true},
+	} {
 		w := twoNetworks(t, cfg)
 		w.attach("a", "more", 20, "9000-9009:9000-9009", "192.0.2.1:9100-9109:9100-9109/udp", "9200-9202:9300-9302/sctp",
 			"127.0.0.1:9400:80", "[::1]:9400:80", "192.0.2.1:9500:80/udp", "[2001:db8:1::1]:9500:80/udp")

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seawall-net/seawall/internal/netns"
@@ -127,11 +128,17 @@ var errOnPurpose = errors.New("on purpose")
 
 func (p *property) run(steps int) {
 	t, ctx := p.t, context.Background()
-	cfg := Config{AllowDirectRouting: p.rnd.IntN(2) == 0}
+	cfg := p.config()
 	var ns *os.File
 	p.fw, ns = openNew(t, cfg)
-	cfg.NetNS, cfg.RulesOnly = ns, true
-	start := mustRead(t, p.fw).String()
+	reopen := func(other Config) {
+		other.NetNS, other.RulesOnly = ns, true
+		if err := p.fw.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p.fw = mustOpen(t, other)
+	}
+	first, start := cfg, sortedLines(mustRead(t, p.fw))
 	done, refused := 0, 0
 	for step := range steps {
 		if p.update() {
@@ -157,12 +164,14 @@ func (p *property) run(steps int) {
 				}
 			})
 		case 2:
-			p.nothing(func() {
-				if err := p.fw.Close(); err != nil {
-					t.Fatal(err)
-				}
-				p.fw = mustOpen(t, cfg)
-			})
+			p.nothing(func() { reopen(cfg) })
+		case 3:
+			cfg = p.config()
+			reopen(cfg)
+			checkFirewall(t, p.fw)
+			if strays := p.strays(); len(strays) > 0 {
+				t.Fatalf("step %d: %q are left of other options", step, strays)
+			}
 		}
 	}
 	if done < steps/3 || refused < steps/20 {
@@ -176,9 +185,37 @@ func (p *property) run(steps int) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if end := mustRead(t, p.fw).String(); end != start {
+	reopen(first)
+	if end := sortedLines(mustRead(t, p.fw)); !slices.Equal(end, start) {
 		t.Errorf("all is removed, and the ruleset is\n%s\nat the start it was\n%s", end, start)
 	}
+}
+
+// config chooses options at random.
+func (p *property) config() Config {
+	often := func() bool { return p.rnd.IntN(2) == 0 }
+	rarely := func() bool { return p.rnd.IntN(4) == 0 }
+	return Config{
+		AllowDirectRouting: often(), UserlandProxy: often(), DropForward: often(), WSL2Mirrored: often(),
+		DisableIPv4: rarely(), DisableIPv6: rarely(),
+	}
+}
+
+// strays lists chains and sets in the kernel that nothing needs.
+func (p *property) strays() (out []nft.ID) {
+	have, want := mustRead(p.t, p.fw), p.fw.Desired()
+	for o := range have.Objects() {
+		if want.Lookup(o.ID()) == nil {
+			out = append(out, o.ID())
+		}
+	}
+	return out
+}
+
+// sortedLines prints a ruleset in an order that does not depend on which chains
+// were there first. Whether rules are in order is checked elsewhere.
+func sortedLines(rs *nft.Ruleset) []string {
+	return slices.Sorted(strings.Lines(rs.String()))
 }
 
 // nothing fails if f commits anything.

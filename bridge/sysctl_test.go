@@ -60,7 +60,7 @@ func TestForwardingIsRolledBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	empty := remember(t, fw)
-	err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(2, 3)); return nil })
+	err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(2, 3, 0)); return nil })
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -69,20 +69,20 @@ func TestForwardingIsRolledBack(t *testing.T) {
 		t.Errorf("the kernel has\n%s", stateless(t, got))
 	}
 	layout.armed = true
-	create := func(tx *Tx) error { tx.CreateNetwork(modelSpec(1, 3)); return nil }
+	create := func(tx *Tx) error { tx.CreateNetwork(modelSpec(1, 3, 0)); return nil }
 	var refused *nft.ObjectError
 	if err := fw.Update(ctx, create); !errors.As(err, &refused) {
 		t.Fatal(err)
 	}
 	wantForwards(t, "rules that are refused", ns, "0")
 	layout.armed = false
-	if err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(0, 3)); return nil }); err != nil {
+	if err := fw.Update(ctx, func(tx *Tx) error { tx.CreateNetwork(modelSpec(0, 3, 0)); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	wantForwards(t, "a network", ns, "1")
 	// The last network goes, and what is in its place is refused: the families that it had are still needed.
 	layout.armed = true
-	err = fw.Update(ctx, func(tx *Tx) error { tx.RemoveNetwork("net0"); tx.CreateNetwork(modelSpec(1, 1)); return nil })
+	err = fw.Update(ctx, func(tx *Tx) error { tx.RemoveNetwork("net0"); tx.CreateNetwork(modelSpec(1, 1, 0)); return nil })
 	if !errors.As(err, &refused) {
 		t.Fatal(err)
 	}
