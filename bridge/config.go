@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// Config says how a [Firewall] works. The zero value is Docker's defaults, in
-// the calling thread's network namespace.
+// Config says how a [Firewall] works. The zero value is Docker's defaults, but
+// without a userland proxy, in the calling thread's network namespace. Options
+// may be others than those of the last Open: the rules, and links that are
+// there, are brought into line.
 type Config struct {
 	// NetNS is an open file on the network namespace of the host. Nil is the
 	// namespace of the thread that calls Open. The firewall keeps a copy.
