@@ -11,9 +11,9 @@ import (
 
 // MovePorts moves what the endpoint publishes to another endpoint, of the same
 // container in another network: together with [Firewall.UseGateway], when the
-// container's way out becomes another one. Nobody can take the ports meanwhile,
-// and no packet finds them closed: it is part of one transaction. Without
-// families it moves all. With one, only what is published in that family: a port
+// container's way out becomes another one. The ports are not closed for a
+// moment, and nobody else can take them meanwhile: it is part of one transaction.
+// Without families it moves all. With one, only what is published in that family: a port
 // that is published in both is cut in two, each with the address of the host on
 // which it is published there, and has to be unpublished as such: [View.Bindings]
 // tells how. So a container may have its IPv4 gateway in one network and its IPv6
