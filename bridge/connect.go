@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // A Link says how an endpoint's container is connected to its network.
@@ -146,6 +148,9 @@ func (l *links) configure(e *Endpoint, link Link) error {
 	if err := l.h.LinkSetAlias(host, ownAlias); err != nil {
 		return err
 	}
+	if err := l.silence(host); err != nil {
+		return err
+	}
 	if err := l.h.LinkSetHairpin(host, e.Network.Host.hairpin()); err != nil {
 		return fmt.Errorf("set hairpin mode: %w", err)
 	}
@@ -153,6 +158,22 @@ func (l *links) configure(e *Endpoint, link Link) error {
 		return fmt.Errorf("in the container: %w", err)
 	}
 	return l.h.LinkSetUp(host)
+}
+
+// noLinkLocal is the kernel's IN6_ADDR_GEN_MODE_NONE.
+const noLinkLocal = 1
+
+// silence keeps a bridge's port from speaking IPv6: it needs no address, and
+// what it says to its neighbours is for a container to hear. Where sysctls are
+// read-only it has no address at least.
+func (l *links) silence(port netlink.Link) error {
+	if inNamespace(l.ns, func() error { return disableIPv6(port.Attrs().Name) }) == nil {
+		return nil
+	}
+	if err := l.h.LinkSetIP6AddrGenMode(port, noLinkLocal); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
+		return fmt.Errorf("disable link-local addresses of %s: %w", port.Attrs().Name, err)
+	}
+	return nil
 }
 
 func unspecified(a netip.Addr) netip.Addr {

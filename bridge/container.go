@@ -55,6 +55,9 @@ func configureContainer(e *Endpoint, link Link) error {
 		}
 	}
 	spec := e.Network.Spec
+	if err := containerSysctls(e, link); err != nil {
+		return err
+	}
 	for _, f := range []struct {
 		addr    netip.Addr
 		gateway Gateway
@@ -89,6 +92,15 @@ func configureContainer(e *Endpoint, link Link) error {
 		}
 	}
 	return nil
+}
+
+// containerSysctls gives the interface the families of its endpoint: an
+// endpoint without IPv6 has no link-local address either.
+func containerSysctls(e *Endpoint, link Link) error {
+	if !e.Spec.IPv6.IsValid() {
+		return disableIPv6(link.IfName)
+	}
+	return setSysctl("net/ipv6/conf/"+link.IfName+"/disable_ipv6", "0")
 }
 
 // defaultRoute adds a default route, unless the family has one.

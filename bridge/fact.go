@@ -138,7 +138,7 @@ type Binding struct {
 // for the other, or the host does not translate for the network.
 func (b *Binding) Claim(f nft.Family) (c portmap.Claim, ok bool) {
 	n := b.Endpoint.Network
-	if !n.translates(f) || !b.Endpoint.Addr(f).IsValid() {
+	if !n.translates(f) || !b.isFor(f) {
 		return portmap.Claim{}, false
 	}
 	g := n.gateway(f)
@@ -165,7 +165,10 @@ func (b *Binding) appendClaims(claims []portmap.Claim) []portmap.Claim {
 // isFor tells whether the binding concerns the endpoint's address of a family.
 func (b *Binding) isFor(f nft.Family) bool {
 	a := b.Port.HostAddr
-	return b.Endpoint.Addr(f).IsValid() && (!a.IsValid() || a.Is6() == (f == nft.IPv6))
+	if !a.IsValid() {
+		return b.Endpoint.Addr(f).IsValid() && !b.Endpoint.Network.gateway(f).ExplicitOnly
+	}
+	return b.Endpoint.Addr(f).IsValid() && a.Is6() == (f == nft.IPv6)
 }
 
 // String returns the binding as a line of `docker ps` would.

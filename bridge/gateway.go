@@ -26,6 +26,10 @@ type Gateway struct {
 	// HostBinding is the address of the host on which ports are published
 	// that name none: for modes NAT and NATUnprotected. The zero value is all.
 	HostBinding netip.Addr
+	// ExplicitOnly publishes no port in this family that names no address of the
+	// host: where HostBinding of the other family is to be the only address.
+	// Not together with HostBinding.
+	ExplicitOnly bool
 }
 
 func (g Gateway) exists() bool { return g.Subnet.IsValid() }
@@ -116,6 +120,9 @@ func (g *Gateway) checkNAT(bits int, internal bool) (string, error) {
 		case a.addr.IsMulticast() || a.field == ".SNAT" && (a.addr.IsUnspecified() || a.addr.IsLoopback()):
 			return a.field, fmt.Errorf("%s is no address that a packet can come from", a.addr)
 		}
+	}
+	if g.ExplicitOnly && g.HostBinding.IsValid() {
+		return ".ExplicitOnly", fmt.Errorf("contradicts HostBinding, which is %s", g.HostBinding)
 	}
 	if g.HostBinding.IsValid() && g.HostBinding.IsUnspecified() {
 		g.HostBinding = netip.Addr{} // it says the same

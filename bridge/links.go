@@ -80,8 +80,15 @@ func (l *links) prepare(n *Network) (undo func() error, err error) {
 
 // configureBridge gives a bridge its sysctls and addresses.
 func (l *links) configureBridge(n *Network, link netlink.Link) error {
-	if err := l.bridgeSysctls(n); err != nil {
+	if err := l.bridgeSysctls(n, link.Attrs().Alias == ownAlias); err != nil {
 		return err
+	}
+	// Said outright: otherwise the bridge takes the least of its ports', and
+	// goes back to the kernel's default when it loses the last.
+	if mtu := n.Spec.MTU; mtu != 0 {
+		if err := l.h.LinkSetMTU(link, mtu); err != nil {
+			return fmt.Errorf("set MTU of %s to %d: %w", n.Spec.Bridge, mtu, err)
+		}
 	}
 	for _, g := range []Gateway{n.Spec.IPv4, n.Spec.IPv6} {
 		if !g.onBridge().IsValid() {
@@ -122,7 +129,7 @@ func (l *links) activate(n *Network) error {
 
 func (l *links) create(n *Network) (netlink.Link, error) {
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = n.Spec.Bridge, n.Spec.MTU
+	attrs.Name = n.Spec.Bridge
 	// A fixed address: otherwise the bridge takes the lowest of its ports' and
 	// changes it as they come and go.
 	attrs.HardwareAddr = bridgeMAC(n)
@@ -136,6 +143,8 @@ func (l *links) create(n *Network) (netlink.Link, error) {
 	if err == nil {
 		if err = l.h.LinkSetAlias(link, ownAlias); err != nil {
 			err = errors.Join(err, l.h.LinkDel(link))
+		} else {
+			link.Attrs().Alias = ownAlias
 		}
 	}
 	if err != nil {

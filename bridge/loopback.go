@@ -79,8 +79,8 @@ func (l *links) loopback(use loopbackUse, on bool) error {
 	}
 	return netns.Do(l.ns, func() error {
 		err := setSysctl("net/ipv4/conf/"+name+"/route_localnet", value)
-		if !on && errors.Is(err, fs.ErrNotExist) {
-			return nil // the bridge is gone
+		if !on && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EROFS)) {
+			return nil // the bridge is gone; or it was on before us, and the ruleset guards it
 		}
 		return err
 	})

@@ -222,6 +222,22 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 		tx.Network(name).Detach(modelName("end", e))
 		delete(net.endpoints, e)
 		return !ok
+	case k < 11: // all ports to another endpoint
+		e, ok := pick(rnd, net.endpoints)
+		n2, _ := pick(rnd, m)
+		e2, ok2 := pick(rnd, m[n2].endpoints)
+		if !ok || !ok2 || n == n2 && e == e2 {
+			return false
+		}
+		moved := net.endpoints[e]
+		tx.Network(name).Endpoint(modelName("end", e)).MovePorts(tx.Network(modelName("net", n2)).Endpoint(modelName("end", e2)))
+		net.endpoints[e] = []portmap.Binding{}
+		for _, b := range moved {
+			if m[n2].refuses(m, e2, b) {
+				return true
+			}
+			m[n2].endpoints[e2] = append(m[n2].endpoints[e2], b)
+		}
 	case k < 17:
 		e, ok := pick(rnd, net.endpoints)
 		if !ok {

@@ -61,7 +61,7 @@ func (w *recordWriter) gateway(g Gateway) {
 	if g.exists() {
 		w.uint(uint64(g.Subnet.Bits()))
 		w.addr(g.Address)
-		w.uint(uint64(g.Mode)<<1 | bit(0, g.InhibitAddress))
+		w.uint(uint64(g.Mode)<<2 | bit(1, g.ExplicitOnly) | bit(0, g.InhibitAddress))
 		w.addr(g.SNAT)
 		w.addr(g.HostBinding)
 	}

@@ -39,7 +39,7 @@ func randomFacts(rnd *rand.Rand) []Fact {
 	gateway := func() (g Gateway) {
 		if a := addr(); a.IsValid() {
 			g = Gateway{Subnet: netip.PrefixFrom(a, rnd.IntN(a.BitLen()+1)), Address: addr(), SNAT: addr(), HostBinding: addr(),
-				Mode: GatewayMode(rnd.IntN(4)), InhibitAddress: rnd.IntN(2) == 0}
+				Mode: GatewayMode(rnd.IntN(4)), InhibitAddress: rnd.IntN(2) == 0, ExplicitOnly: rnd.IntN(2) == 0}
 		}
 		return g
 	}

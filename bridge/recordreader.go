@@ -91,7 +91,7 @@ func (r *recordReader) gateway() Gateway {
 	bits := r.atMost(128)
 	g := Gateway{Subnet: netip.PrefixFrom(a, int(bits)), Address: r.addr()}
 	modeAndMore := r.atMost(1<<8 - 1)
-	g.Mode, g.InhibitAddress = GatewayMode(modeAndMore>>1), modeAndMore&1 != 0
+	g.Mode, g.ExplicitOnly, g.InhibitAddress = GatewayMode(modeAndMore>>2), modeAndMore&2 != 0, modeAndMore&1 != 0
 	g.SNAT, g.HostBinding = r.addr(), r.addr()
 	if !g.Subnet.IsValid() {
 		r.bad = true

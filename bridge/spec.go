@@ -67,7 +67,7 @@ func (s NetworkSpec) normalize() (NetworkSpec, error) {
 	if !s.IPv4.exists() && !s.IPv6.exists() {
 		return refuse("IPv4.Subnet", fmt.Errorf("is missing, and IPv6.Subnet too: a network needs one of them"))
 	}
-	if s.MTU != 0 && (s.MTU < 68 || s.MTU > 65535) || s.IPv6.exists() && s.MTU != 0 && s.MTU < 1280 {
+	if err := checkMTU(s.MTU); err != nil || s.IPv6.exists() && s.MTU != 0 && s.MTU < 1280 {
 		return refuse("MTU", fmt.Errorf("%d: must be 68 to 65535, and at least 1280 with IPv6", s.MTU))
 	}
 	if s.IfPrefix == "" {
@@ -94,6 +94,14 @@ func (s NetworkSpec) normalize() (NetworkSpec, error) {
 	}
 	s.TrustedInterfaces = trusted
 	return s, nil
+}
+
+// checkMTU refuses what no link can have. Zero is the kernel's default.
+func checkMTU(n int) error {
+	if n != 0 && (n < 68 || n > 65535) {
+		return fmt.Errorf("%d: must be 68 to 65535", n)
+	}
+	return nil
 }
 
 // maxTrusted is how many trusted interfaces a network can have, so that its

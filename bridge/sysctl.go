@@ -13,38 +13,48 @@ import (
 
 func inNamespace(ns *os.File, f func() error) error { return netns.Do(ns, f) }
 
-// bridgeSysctls prepares a bridge before it comes up.
-func (l *links) bridgeSysctls(n *Network) error {
-	name := n.Spec.Bridge
+// bridgeSysctls prepares a bridge before it comes up. One that is the caller's
+// own keeps what it has, but for what the network says outright: it may
+// have addresses and routes of others.
+func (l *links) bridgeSysctls(n *Network, own bool) error {
+	conf := "net/ipv6/conf/" + n.Spec.Bridge
 	return netns.Do(l.ns, func() error {
-		if n.Spec.IPv6.exists() && n.Spec.IPv6.Mode != Isolated {
-			if err := setSysctl("net/ipv6/conf/"+name+"/disable_ipv6", "0"); err != nil {
+		switch {
+		case n.Spec.IPv6.exists() && n.Spec.IPv6.Mode != Isolated:
+			if err := setSysctl(conf+"/disable_ipv6", "0"); err != nil || !own {
 				return err
 			}
 			// No container advertises routes to the host.
-			return setSysctl("net/ipv6/conf/"+name+"/accept_ra", "0")
+			return setSysctl(conf+"/accept_ra", "0")
+		case n.Spec.IPv6.exists() || own:
+			return disableIPv6(n.Spec.Bridge)
 		}
-		err := setSysctl("net/ipv6/conf/"+name+"/disable_ipv6", "1")
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // the host has no IPv6 at all
-		}
-		return err
+		return nil
 	})
+}
+
+// disableIPv6 keeps an interface from having any IPv6 address, a link-local one
+// included.
+func disableIPv6(ifName string) error {
+	err := setSysctl("net/ipv6/conf/"+ifName+"/disable_ipv6", "1")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // there is no IPv6 at all
+	}
+	return err
 }
 
 // setSysctl writes a sysctl, unless it has the value already: a read-only
 // /proc/sys with the right value is fine.
 func setSysctl(key, value string) error {
-	path := "/proc/sys/" + key
-	have, err := os.ReadFile(path)
-	if err == nil && string(bytes.TrimSpace(have)) == value {
+	have, err := sysctl(key)
+	switch {
+	case err != nil:
+		return fmt.Errorf("set sysctl %s to %s: %w", dotted(key), value, err)
+	case have == value:
 		return nil
 	}
-	if err == nil {
-		err = os.WriteFile(path, []byte(value), 0)
-	}
-	if err != nil {
-		return fmt.Errorf("set sysctl %s to %s: %w", dotted(key), value, err)
+	if err := os.WriteFile("/proc/sys/"+key, []byte(value), 0); err != nil {
+		return fmt.Errorf("set sysctl %s to %s (it is %s): %w", dotted(key), value, have, err)
 	}
 	return nil
 }

@@ -35,6 +35,8 @@ func (b *Binding) check() error {
 		}
 	}
 	switch {
+	case !concerned && !a.IsValid():
+		return fmt.Errorf("it names no address of the host, and the network (ExplicitOnly) publishes only such as do")
 	case !concerned:
 		return fmt.Errorf("the endpoint has no address of the family of %s: that takes a proxy, which there is none of", a)
 	case claimed && b.Port.Dynamic():

@@ -97,7 +97,7 @@ func fixtureNAT(table TableRef, sets map[string]*Set) (dst, src [][]Statement) {
 	}
 	src = [][]Statement{
 		{Masquerade(0)}, {Masquerade(NATRandom)}, {Masquerade(NATFullyRandom | NATPersistent)},
-		{SNAT(a, 0)}, {SNAT(a, NATPersistent)}, {SNAT(b, NATRandom|NATFullyRandom)},
+		{SNAT(a, 0)}, {SNATPort(netip.AddrPortFrom(a, 53), 0)}, {SNAT(a, NATPersistent)}, {SNAT(b, NATRandom|NATFullyRandom)},
 	}
 	return dst, src
 }

@@ -153,6 +153,12 @@ func SNAT(a netip.Addr, flags NATFlags) Statement {
 	return nat{typ: expr.NATTypeSourceNAT, addr: a, flags: flags}
 }
 
+// SNATPort gives the packet a fixed source address and port. Port 0 leaves the
+// port to the kernel, as SNAT does.
+func SNATPort(a netip.AddrPort, flags NATFlags) Statement {
+	return nat{typ: expr.NATTypeSourceNAT, addr: a.Addr(), port: a.Port(), flags: flags}
+}
+
 // DNAT gives the packet a fixed destination. Port 0 keeps the packet's port.
 func DNAT(to netip.AddrPort) Statement {
 	return nat{typ: expr.NATTypeDestNAT, addr: to.Addr(), port: to.Port()}
