@@ -40,16 +40,21 @@ func (f *LinkFilter) ipv6(add func(nft.Object)) {
 
 	f.ownIP(add, chainOwnIPv6, 547, 546)
 	f.rule(add, chainOwnIPv6, "icmp6", nft.MetaL4Proto.Eq(nft.ICMPv6), nft.Goto(chainICMPv6))
-	f.rule(add, chainOwnIPv6, "accept", nft.MetaL4Proto.Ne(nft.ICMPv6), nft.Accept())
+	f.rule(add, chainOwnIPv6, "accept", nft.MetaL4Proto.Ne(nft.UDP), nft.Accept())
+	// Extension headers may reach into a second fragment: what is there is not
+	// judged, and receivers drop it (RFC 7112).
+	f.rule(add, chainOwnIPv6, "udp", nft.UDPDport.Ne(546), nft.Accept())
+	f.rule(add, chainOwnIPv6, "fragment", nft.IP6LaterFragment(), nft.Accept())
 	f.drop(add, chainOwnIPv6)
 }
 
 // icmp6 drops what only routers say, and looks at what neighbours say.
 func (f *LinkFilter) icmp6(add func(nft.Object)) {
-	// A fragment that is not the first has no type. Receivers ignore neighbour
-	// discovery in fragments (RFC 6980).
 	f.rule(add, chainICMPv6, "type", nft.ICMPv6Type.VMap(f.icmp6Types))
-	f.rule(add, chainICMPv6, "accept", nft.Accept())
+	f.rule(add, chainICMPv6, "accept", nft.ICMPv6Type.Ne(nft.NDRedirect), nft.Accept())
+	// The type is in the first fragment, or the packet is dropped.
+	f.rule(add, chainICMPv6, "fragment", nft.IP6LaterFragment(), nft.Accept())
+	f.drop(add, chainICMPv6)
 	verdict := func(v nft.Verdict, types ...nft.ICMPv6Message) {
 		for _, t := range types {
 			add(&nft.Element{Set: f.icmp6Types.Ref(), Key: nft.Key(nft.Byte(uint8(t))), Verdict: v})
