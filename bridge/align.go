@@ -55,7 +55,7 @@ func (fw *Firewall) alignHairpin() error {
 	want := fw.state.host.hairpin()
 	for _, n := range fw.state.networks {
 		for _, e := range n.endpoints {
-			port, there := ports[vethName(e.fact)]
+			port, there := ports[e.fact.Spec.HostIfName]
 			if !there || port.hairpin == want {
 				continue
 			}

@@ -63,7 +63,7 @@ func (l *links) awaitTraffic(ctx context.Context, e *Endpoint, link Link) error 
 			if missing, err := down(inside, link.IfName); missing != "" || err != nil {
 				return missing, err
 			}
-			veth := vethName(e)
+			veth := e.Spec.HostIfName
 			if missing, err := down(l.h, veth); missing != "" || err != nil {
 				return missing, err
 			}

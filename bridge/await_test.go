@@ -99,7 +99,7 @@ func TestConnectThatNeverCarries(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = netns.Do(ns, func() error {
-		veth, bridge := vethName(fw.View().Endpoint("net0", "end0")), name
+		veth, bridge := vethName("net0", "end0"), name
 		for _, link := range []string{veth, bridge} {
 			if missing, err := down(fw.links.h, link); missing != "" || err != nil {
 				t.Error(missing, err)

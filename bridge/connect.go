@@ -2,8 +2,6 @@ package bridge
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -88,13 +86,7 @@ func (fw *Firewall) connectable(network, endpoint string) (*Endpoint, error) {
 	}
 }
 
-// vethName derives the name of an endpoint's interface on the host.
-func vethName(e *Endpoint) string {
-	sum := sha256.Sum256([]byte(e.String()))
-	return "veth" + hex.EncodeToString(sum[:])[:11]
-}
-
-func (l *links) disconnect(e *Endpoint) error { return l.removeLink(vethName(e)) }
+func (l *links) disconnect(e *Endpoint) error { return l.removeLink(e.Spec.HostIfName) }
 
 // suspend takes an endpoint's interface out of use, and resume puts it back. The
 // container keeps its addresses and routes.
@@ -102,7 +94,7 @@ func (l *links) suspend(e *Endpoint) error { return l.setUp(e, l.h.LinkSetDown) 
 func (l *links) resume(e *Endpoint) error  { return l.setUp(e, l.h.LinkSetUp) }
 
 func (l *links) setUp(e *Endpoint, set func(netlink.Link) error) error {
-	link, err := l.find(vethName(e))
+	link, err := l.find(e.Spec.HostIfName)
 	if err == nil && link != nil && link.Attrs().Alias == ownAlias {
 		err = set(link)
 	}
@@ -121,7 +113,7 @@ func (l *links) connect(ctx context.Context, e *Endpoint, link Link) error {
 		return fmt.Errorf("bridge %s: %w", e.Network.Spec.Bridge, errNotExist)
 	}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU, attrs.MasterIndex = vethName(e), e.Network.Spec.MTU, bridge.Attrs().Index
+	attrs.Name, attrs.MTU, attrs.MasterIndex = e.Spec.HostIfName, e.Network.Spec.MTU, bridge.Attrs().Index
 	veth := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: link.IfName, PeerHardwareAddr: e.Spec.MAC,
 		PeerNamespace: netlink.NsFd(link.NetNS.Fd()),
@@ -141,7 +133,7 @@ func (l *links) connect(ctx context.Context, e *Endpoint, link Link) error {
 
 // configure sets both ends of a new veth pair up.
 func (l *links) configure(e *Endpoint, link Link) error {
-	host, err := l.find(vethName(e))
+	host, err := l.find(e.Spec.HostIfName)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,14 @@ type EndpointSpec struct {
 	// MAC is the endpoint's link-layer address, 6 bytes. Empty derives one
 	// from the address, as Docker does.
 	MAC net.HardwareAddr
+	// HostIfName is the endpoint's interface on the host, a port of the
+	// network's bridge, at most 15 bytes: unique on the host. Empty derives one
+	// from the names.
+	HostIfName string
+	// AllowSpoofing lets the endpoint send frames with any source: MAC, IP and
+	// ARP, VLAN tags, router advertisements, DHCP answers. Otherwise they are
+	// its own, or dropped: a container with further addresses needs it.
+	AllowSpoofing bool
 }
 
 // normalize refuses what is wrong in the endpoint itself or for its network.
@@ -53,6 +61,12 @@ func (s EndpointSpec) normalize(n *Network) (EndpointSpec, error) {
 	}
 	if len(s.MAC) != 6 || s.MAC[0]&1 != 0 || s.MAC.String() == "00:00:00:00:00:00" {
 		return refuse("MAC", fmt.Errorf("%s is not a unicast Ethernet address", s.MAC))
+	}
+	if s.HostIfName == "" {
+		s.HostIfName = vethName(n.Spec.Name, s.Name)
+	}
+	if err := checkIfName(s.HostIfName); err != nil {
+		return refuse("HostIfName", err)
 	}
 	return s, nil
 }

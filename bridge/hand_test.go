@@ -76,7 +76,7 @@ func userChain(f nft.Family) nft.ChainRef {
 
 // seawallTables are the native layout's.
 func seawallTables() []nft.TableRef {
-	return []nft.TableRef{{Family: nft.IPv4, Name: "seawall"}, {Family: nft.IPv6, Name: "seawall"}}
+	return []nft.TableRef{{Family: nft.IPv4, Name: "seawall"}, {Family: nft.IPv6, Name: "seawall"}, {Family: nft.Bridge, Name: "seawall"}}
 }
 
 // witness makes tables of others, that count what comes from the LAN for containers and reaches connection tracking.

@@ -66,3 +66,9 @@ func bridgeName(network string) string {
 	sum := sha256.Sum256([]byte(network))
 	return "br-" + hex.EncodeToString(sum[:6])
 }
+
+// vethName derives the name of an endpoint's interface on the host.
+func vethName(network, endpoint string) string {
+	sum := sha256.Sum256([]byte(network + "/" + endpoint))
+	return "veth" + hex.EncodeToString(sum[:])[:11]
+}

@@ -9,27 +9,45 @@ import (
 // tableName is the name of the native layout's tables.
 const tableName = "seawall"
 
-// Native returns the native layout: one table for each family, in which
-// packets are looked up in maps, so that a new flow costs the same with any
+// Native returns the native layout: one table for each family, IPv4, IPv6
+// and bridge, in which packets are looked up in maps, so that a new flow costs the same with any
 // number of networks and ports.
-func Native() Layout {
-	l := native{}
+func Native() Layout { return NativeWith(NativeOptions{}) }
+
+// NativeOptions are what the native layout leaves to its user.
+type NativeOptions struct {
+	// ICCMark is the bit of packets' marks that the layout uses in networks
+	// without ICC. Zero is [isolation.DefaultICCMark]. While there is such a
+	// network, it must stay as it is.
+	ICCMark uint32
+}
+
+// NativeWith returns the native layout with options.
+func NativeWith(o NativeOptions) Layout {
+	if o.ICCMark == 0 {
+		o.ICCMark = isolation.DefaultICCMark
+	}
+	l := native{link: newNativeLink(o.ICCMark)}
 	for i, f := range []nft.Family{nft.IPv4, nft.IPv6} {
 		ref := nft.TableRef{Family: f, Name: tableName}
-		l[i] = nativeFamily{
+		l.families[i] = nativeFamily{
 			family: f,
 			// Users have chains and sets of their own there, for DOCKER-USER.
 			table:  &nft.Table{Family: f, Name: tableName, Open: true},
 			filter: isolation.NewFilter(ref, recordOwn),
 			nat:    portmap.NewNAT(ref, recordOwn),
 			facts:  &nft.Set{Table: ref, Name: "facts", Key: nft.TypeOf(nft.TypeMark, nft.TypeMark), Userdata: recordOwn},
+			mark:   o.ICCMark,
 		}
-		l[i].factsRef = l[i].facts.Ref()
+		l.families[i].factsRef = l.families[i].facts.Ref()
 	}
 	return l
 }
 
-type native [2]nativeFamily
+type native struct {
+	families [2]nativeFamily
+	link     *nativeLink
+}
 
 // nativeFamily is the layout's part for one family.
 type nativeFamily struct {
@@ -40,39 +58,53 @@ type nativeFamily struct {
 	// facts holds records of facts that have no object of their own.
 	facts    *nft.Set
 	factsRef nft.SetRef
+	mark     uint32
 }
 
 func (native) Name() string { return "native" }
 
 func (l native) Tables() []nft.TableRef {
-	return []nft.TableRef{l[0].table.Ref(), l[1].table.Ref()}
+	// In the order in which they are made, so that listings agree.
+	return []nft.TableRef{l.families[0].table.Ref(), l.link.table.Ref(), l.families[1].table.Ref()}
 }
 
 func (l native) UserChain(f nft.Family) nft.ChainRef {
+	if f != nft.IPv4 && f != nft.IPv6 {
+		return nft.ChainRef{}
+	}
 	return nft.TableRef{Family: f, Name: tableName}.Chain(isolation.UserChain)
 }
 
 func (l native) Compile(f Fact, add func(nft.Object)) {
-	for i := range l {
-		if hostOf(f).Disabled(l[i].family) {
-			l[i].disabled(f, add)
+	host, on := hostOf(f), false
+	for i := range l.families {
+		if host.Disabled(l.families[i].family) {
+			l.families[i].disabled(f, add)
 			continue
 		}
-		switch f := f.(type) {
-		case *Host:
-			l[i].host(f, add)
-		case *Forwarding:
-			if f.Family == l[i].family {
-				l[i].keep(f, add)
-				l[i].filter.DropOthers(add)
-			}
-		case *Network:
-			l[i].network(f, add)
-		case *Endpoint:
-			l[i].endpoint(f, add)
-		case *Binding:
-			l[i].binding(f, add)
+		on = true
+		l.families[i].compile(f, add)
+	}
+	if on {
+		l.link.compile(f, add)
+	}
+}
+
+func (l *nativeFamily) compile(f Fact, add func(nft.Object)) {
+	switch f := f.(type) {
+	case *Host:
+		l.host(f, add)
+	case *Forwarding:
+		if f.Family == l.family {
+			l.keep(f, add)
+			l.filter.DropOthers(add)
 		}
+	case *Network:
+		l.network(f, add)
+	case *Endpoint:
+		l.endpoint(f, add)
+	case *Binding:
+		l.binding(f, add)
 	}
 }
 
@@ -92,6 +124,9 @@ func (l *nativeFamily) network(n *Network, add func(nft.Object)) {
 		return
 	}
 	l.filter.Network(l.filterNetwork(n), n.Records(), add)
+	if n.Spec.DisableICC {
+		l.filter.MarkTranslated(n.Spec.Bridge, l.mark, add)
+	}
 	if n.translates(l.family) {
 		l.nat.Network(l.natNetwork(n), add)
 	}

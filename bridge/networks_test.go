@@ -388,6 +388,11 @@ func TestMovePortsRefused(t *testing.T) {
 		t.Errorf("moving to itself, and there and back: %d transactions", n)
 	}
 	w.update(move("four", nft.IPv4))
+	// By another way than it came, an answer would have a foreign address.
+	w.fates(`
+		ext   tcp4  host:8080  silent
+	`)
+	w.useGateway("four", "c", nft.IPv4)
 	w.fates(`
 		ext   tcp4  host:8080  c sees ext
 		host  tcp4  host:8080  c sees gw-four
@@ -395,5 +400,6 @@ func TestMovePortsRefused(t *testing.T) {
 	`)
 	// What was cut in two works as before when it is together again.
 	w.update(func(tx *bridge.Tx) { tx.Network("four").Endpoint("c").MovePorts(tx.Network("a").Endpoint("c")) })
+	w.useGateway("a", "c", nft.IPv4)
 	w.atGateway("a", "host", "tcp", "udp", "sctp")
 }

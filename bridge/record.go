@@ -143,6 +143,12 @@ func (e *Endpoint) encode() string {
 	w.addr(e.Spec.IPv4)
 	w.addr(e.Spec.IPv6)
 	w.str(string(e.Spec.MAC))
+	name := e.Spec.HostIfName
+	if name == vethName(e.Network.Spec.Name, e.Spec.Name) {
+		name = ""
+	}
+	w.str(name)
+	w.uint(bit(0, e.Spec.AllowSpoofing))
 	return w.String()
 }
 
@@ -213,6 +219,8 @@ func decodeRecord(s string) (record, error) {
 		rec.end.Name = r.str()
 		rec.end.IPv4, rec.end.IPv6 = r.addr(), r.addr()
 		rec.end.MAC = net.HardwareAddr(r.str())
+		rec.end.HostIfName = r.str()
+		rec.end.AllowSpoofing = r.atMost(1) != 0
 	case recordBinding:
 		rec.order, rec.parent = r.order(), r.order()
 		rec.binding.HostAddr = r.addr()

@@ -55,7 +55,8 @@ func randomFacts(rnd *rand.Rand) []Fact {
 	for range rnd.IntN(maxTrusted + 1) {
 		n.Spec.TrustedInterfaces = append(n.Spec.TrustedInterfaces, text(maxIfName))
 	}
-	e := &Endpoint{Network: n, Order: order(), Spec: EndpointSpec{Name: text(maxName), IPv4: addr(), IPv6: addr(), MAC: net.HardwareAddr(text(6))}}
+	e := &Endpoint{Network: n, Order: order(), Spec: EndpointSpec{Name: text(maxName), IPv4: addr(), IPv6: addr(), MAC: net.HardwareAddr(text(6)),
+		HostIfName: text(maxIfName), AllowSpoofing: rnd.IntN(2) == 0}}
 	b := &Binding{Endpoint: e, Order: order(), Port: portmap.Binding{HostAddr: addr(), Proto: portmap.Proto(rnd.IntN(3)), Host: ports(), Container: ports()}}
 	h.record, f.record, n.record, e.record = h.encode("native"), f.encode(), n.encode(), e.encode()
 	return []Fact{h, f, n, e, b}

@@ -17,7 +17,9 @@ type state struct {
 	order    uint64
 	networks map[string]*networkState
 	bridges  map[string]*Network
-	ports    portmap.Index[*Binding]
+	// interfaces holds the endpoints by their interfaces on the host.
+	interfaces map[string]*Endpoint
+	ports      portmap.Index[*Binding]
 	// forwarding holds the families in which we have switched it on.
 	forwarding map[nft.Family]*Forwarding
 }
@@ -43,6 +45,7 @@ func newState() *state {
 	return &state{
 		networks:   map[string]*networkState{},
 		bridges:    map[string]*Network{},
+		interfaces: map[string]*Endpoint{},
 		forwarding: map[nft.Family]*Forwarding{},
 	}
 }
@@ -95,8 +98,10 @@ func (e *Endpoint) apply(s *state, add bool) {
 	if add {
 		s.order = max(s.order, e.Order)
 		n.endpoints[e.Spec.Name] = &endpointState{fact: e}
+		s.interfaces[e.Spec.HostIfName] = e
 	} else {
 		delete(n.endpoints, e.Spec.Name)
+		delete(s.interfaces, e.Spec.HostIfName)
 	}
 	for _, a := range []netip.Addr{e.Spec.IPv4, e.Spec.IPv6} {
 		switch {
@@ -200,6 +205,9 @@ func (s *state) checkNetwork(n *Network) error {
 	if other := s.bridges[n.Spec.Bridge]; other != nil {
 		return &SpecError{object, "Bridge", fmt.Sprintf("%s is the bridge of network %s", n.Spec.Bridge, other)}
 	}
+	if other := s.interfaces[n.Spec.Bridge]; other != nil {
+		return &SpecError{object, "Bridge", fmt.Sprintf("%s is the interface of endpoint %s", n.Spec.Bridge, other)}
+	}
 	for _, other := range s.networks {
 		for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
 			a, b := n.Gateway(f).Subnet, other.fact.Gateway(f).Subnet
@@ -221,6 +229,9 @@ func (s *state) checkEndpoint(e *Endpoint) error {
 	if n.endpoints[e.Spec.Name] != nil {
 		return fmt.Errorf("bridge: attach %s: %w", e, errExist)
 	}
+	if err := s.checkInterface(e); err != nil {
+		return err
+	}
 	for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
 		a := e.Addr(f)
 		if other := n.addrs[a]; a.IsValid() && other != nil {
@@ -230,6 +241,18 @@ func (s *state) checkEndpoint(e *Endpoint) error {
 			}
 			return &SpecError{"endpoint " + e.String(), field, fmt.Sprintf("%s is the address of %s", a, other)}
 		}
+	}
+	return nil
+}
+
+// checkInterface refuses an endpoint whose interface on the host is another's.
+func (s *state) checkInterface(e *Endpoint) error {
+	name := e.Spec.HostIfName
+	if other := s.interfaces[name]; other != nil {
+		return &SpecError{"endpoint " + e.String(), "HostIfName", fmt.Sprintf("%s is the interface of endpoint %s", name, other)}
+	}
+	if other := s.bridges[name]; other != nil {
+		return &SpecError{"endpoint " + e.String(), "HostIfName", fmt.Sprintf("%s is the bridge of network %s", name, other)}
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func (fw *Firewall) useGateway(ctx context.Context, network, endpoint string, ns
 	if err != nil {
 		return &SpecError{object, "families", err.Error()}
 	}
-	host, err := fw.links.find(vethName(e))
+	host, err := fw.links.find(e.Spec.HostIfName)
 	if err == nil && host == nil {
 		err = fmt.Errorf("the endpoint is not connected: %w", errNotExist)
 	}

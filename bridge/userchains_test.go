@@ -177,7 +177,7 @@ func TestTeardownLeavesUsersOwn(t *testing.T) {
 
 	// With nothing of the user's the tables go, rules of strangers in our chains included.
 	w.byHand(func(b *nft.Batch) {
-		for _, t := range seawallTables() {
+		for _, t := range seawallTables()[:2] {
 			b.Delete(&nft.Table{Family: t.Family, Name: t.Name})
 		}
 	})
@@ -343,7 +343,7 @@ func TestDeletedUserChainIsHealed(t *testing.T) {
 		}
 	}
 	w.byHand(func(b *nft.Batch) {
-		for _, table := range seawallTables() {
+		for _, table := range seawallTables()[:2] {
 			user := &nft.Chain{Table: table, Name: "DOCKER-USER"}
 			b.Flush(&nft.Chain{Table: table, Name: "forward"}, user)
 			b.Delete(user)
@@ -354,7 +354,9 @@ func TestDeletedUserChainIsHealed(t *testing.T) {
 		t.Errorf("the user has %q", own)
 	}
 	w.byHand(func(b *nft.Batch) {
-		b.Delete(&nft.Table{Family: nft.IPv4, Name: "seawall"}, &nft.Table{Family: nft.IPv6, Name: "seawall"})
+		for _, t := range seawallTables() {
+			b.Delete(&nft.Table{Family: t.Family, Name: t.Name})
+		}
 	})
 	heal("everything flushed")
 }

@@ -68,6 +68,8 @@ func (d *decompiler) step() int {
 		return 1
 	case "masq":
 		return d.masquerade()
+	case "exthdr":
+		return d.fragment()
 	case "immediate":
 		if v, ok := e.verdict(); ok {
 			d.emit(v)

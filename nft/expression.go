@@ -56,6 +56,8 @@ func attrKinds(name string) []attrKind {
 	case "payload": // DREG, BASE, OFFSET, LEN, SREG, CSUM_TYPE, CSUM_OFFSET, CSUM_FLAGS
 		return []attrKind{0, attrRegister, attrNumber, attrNumber, attrNumber, attrRegister,
 			attrOptional, attrOptional, attrOptional}
+	case "exthdr": // DREG, TYPE, OFFSET, LEN, FLAGS, OP, SREG
+		return []attrKind{0, attrRegister, attrByte, attrNumber, attrNumber, attrOptional, attrOptional, attrRegister}
 	case "cmp": // SREG, OP, DATA
 		return []attrKind{0, attrRegister, attrNumber, attrData}
 	case "range": // SREG, OP, FROM_DATA, TO_DATA

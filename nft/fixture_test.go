@@ -256,6 +256,8 @@ func everythingObjects() []Object {
 	in(preB, "", IP6Nexthdr.Eq(ICMPv6), ICMPv6Type.Eq(200), IP6Length.In(0, 100), IP6Hoplimit.NotIn(1, 255), Drop())
 	in(preB, "", Mark.EqMasked(0x1000, 0x1000), Mark.NeMasked(1, 3), Mark.EqMasked(1<<30, 3<<30), Mark.NeMasked(5, 1<<32-1), Accept())
 	in(preB, "", Mark.SetBits(0x1000), Mark.Set(7), Mark.AndXor(0xffffefff, 0), Mark.AndXor(1<<32-1, 3), Mark.AndXor(0xff, 0x101), Mark.AndXor(0, 5))
+	in(preB, "", IP6LaterFragment(), MetaL4Proto.Eq(UDP), Accept())
+	in(preB, "", MetaProtocol.Eq(EtherIPv6), IP6LaterFragment(), IP6Saddr.Eq(a("fd00::1")), Drop())
 	fwdB := base(bridge, "icc", FilterChain, Forward, -200)
 	in(fwdB, "", IIFName.Eq("veth1"), IPDaddr.Eq(a("172.18.0.2")), IPSaddr.Ne(a("172.18.0.3")), TCPDport.Eq(80), Drop())
 	in(fwdB, "", IP6Daddr.In(netip.MustParsePrefix("fe80::/10")), UDPDport.Eq(53), Mark.Eq(3), Accept())

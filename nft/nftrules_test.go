@@ -151,6 +151,11 @@ var nftRules = []struct {
 	{Bridge, `ip6 saddr :: icmpv6 type nd-neighbor-solicit accept`, ``},
 	{Bridge, `icmpv6 type vmap { nd-router-advert : drop, 151 : drop }`, `icmpv6 type vmap @__map0`},
 	{Bridge, `meta l4proto tcp @th,192,8 14 accept`, `meta l4proto tcp <unknown expression payload> <unknown expression cmp> accept`},
+	{Bridge, `frag frag-off != 0 meta l4proto udp accept`, ``},
+	{IPv6, `frag frag-off != 0 accept`, ``},
+	{INet, `frag frag-off != 0 ip6 saddr fd00::1 accept`, ``},
+	{IPv6, `frag frag-off 5 accept`, `<unknown expression exthdr> <unknown expression bitwise> <unknown expression cmp> accept`},
+	{IPv6, `frag nexthdr tcp accept`, `<unknown expression exthdr> <unknown expression cmp> accept`},
 	{Bridge, `@ll,0,8 1 accept`, `<unknown expression payload> <unknown expression cmp> accept`},
 }
 

@@ -68,6 +68,11 @@ func (p *rulePrinter) statement(s Statement) {
 		p.add(s.String())
 	case masked:
 		p.add(s.String())
+	case laterFragment:
+		of := s.inIPv6()
+		of.src.kind = fromPayload
+		p.netField(of)
+		p.add(s.String())
 	case dnatMap:
 		s.sel = p.selector(s.sel)
 		p.add(s.print(p.family))

@@ -33,8 +33,9 @@ func (ns *Namespace) sendFrame(ifname string, frame []byte) error {
 // CapturedFrame is a frame seen on an interface.
 type CapturedFrame struct {
 	Frame
-	Outgoing bool // sent by the namespace itself
-	Index    int  // of the interface
+	Outgoing bool   // sent by the namespace itself
+	Index    int    // of the interface
+	Raw      []byte // all of it, but for a VLAN tag that the kernel has taken off
 }
 
 // Capture holds the frames seen since it was started that its filter wants. It ends with its lab, or by Close.
@@ -109,8 +110,9 @@ func (c *Capture) run(filter func(CapturedFrame) bool) {
 		if failure != nil || !ok {
 			continue // such as ENETDOWN, when an interface goes down
 		}
+		whole := append([]byte(nil), buffer[:n]...)
 		frame := CapturedFrame{
-			Frame: ParseFrame(append([]byte(nil), buffer[:n]...)), Index: link.Ifindex,
+			Frame: ParseFrame(whole), Raw: whole, Index: link.Ifindex,
 			Outgoing: link.Pkttype == unix.PACKET_OUTGOING,
 		}
 		if tag := vlanTag(control[:nc]); tag != 0 {

@@ -1,0 +1,44 @@
+package bridge
+
+import (
+	"github.com/seawall-net/seawall/isolation"
+	"github.com/seawall-net/seawall/nft"
+)
+
+// nativeLink is the layout's part for frames. It keeps no records: those of the
+// other families tell enough.
+type nativeLink struct {
+	table  *nft.Table
+	filter *isolation.LinkFilter
+	mark   uint32
+}
+
+func newNativeLink(mark uint32) *nativeLink {
+	t := &nft.Table{Family: nft.Bridge, Name: tableName, Open: true}
+	return &nativeLink{t, isolation.NewLinkFilter(t.Ref(), recordOwn), mark}
+}
+
+func (l *nativeLink) compile(f Fact, add func(nft.Object)) {
+	switch f := f.(type) {
+	case *Host:
+		add(l.table)
+		l.filter.Base(add)
+	case *Network:
+		if f.Spec.DisableICC {
+			l.filter.NoICC(l.mark, add)
+		}
+	case *Endpoint:
+		l.endpoint(f, add)
+	}
+}
+
+func (l *nativeLink) endpoint(e *Endpoint, add func(nft.Object)) {
+	if !e.Spec.AllowSpoofing {
+		l.filter.Guard(isolation.LinkPort{
+			Interface: e.Spec.HostIfName, MAC: [6]byte(e.Spec.MAC), IPv4: e.Spec.IPv4, IPv6: e.Spec.IPv6,
+		}, add)
+	}
+	if e.Network.Spec.DisableICC {
+		l.filter.Apart(e.Spec.HostIfName, add)
+	}
+}
