@@ -219,6 +219,41 @@ func TestFlowsEndWithTheirEndpoint(t *testing.T) {
 	others()
 }
 
+// What is not published any more is not reached by the endpoint's own address either. Siblings and the host may go on.
+func TestFlowsToAnEndpointsOwnAddress(t *testing.T) {
+	t.Parallel()
+	for name, world := range map[string]func() *world{
+		"routed": func() *world { return modeWorld(t, mode(bridge.Routed)) },
+		"allow direct routing": func() *world {
+			w := newWorld(t, bridge.Config{AllowDirectRouting: true})
+			w.networkA()
+			w.container("a", "a1", 2, "8080:80", "8080:80/udp", "8080:80/sctp")
+			w.container("a", "a2", 3)
+			return w
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := world()
+			w.patientTracking()
+			w.publish("a", "a1", "8070:81", "8070:81/udp", "8071:81/udp")
+			c := w.clients(`
+				ext   tcp,udp,sctp  a1:80  a1 sees ext  | silent
+				ext   udp           a1:81  a1 sees ext  | a1 sees ext
+				ext   tcp           a1:81  a1 sees ext  | a1 sees ext
+				host  tcp,udp       a1:80  a1 sees gw-a | a1 sees gw-a
+				a2    tcp,udp,sctp  a1:80  a1 sees a2   | a1 sees a2
+				a1    tcp,udp       ext:80 ` + map[bool]string{true: "ext sees a1 | ext sees a1", false: "ext sees host | ext sees host"}[name == "routed"] + `
+			`)
+			c.ask()
+			w.ends(func() { w.unpublish("a", "a1", "8080:80", "8080:80/udp", "8080:80/sctp", "8071:81/udp") },
+				func(orig, _ conntrack.Tuple) bool {
+					return w.among(orig.Src.Addr(), "ext") && w.among(orig.Dst.Addr(), "a1") && orig.Dst.Port() == 80
+				})
+			c.ask()
+		})
+	}
+}
+
 // A network's subnet changes hands.
 func TestFlowsEndWithTheirNetwork(t *testing.T) {
 	t.Parallel()
