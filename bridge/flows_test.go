@@ -124,6 +124,26 @@ func TestPublicationOfAPortThatIsInUse(t *testing.T) {
 	`)
 }
 
+// In a disabled family nothing is translated, and flows to the host's ports are none of ours.
+func TestPublicationInADisabledFamily(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bridge.Config{DisableIPv4: true})
+	w.trackElsewhere()
+	w.patientTracking()
+	w.networkA()
+	w.container("a", "a1", 2)
+	w.serve("host", 8080)
+	c := w.clients(`
+		ext  udp4  host:8080  host sees ext | host sees ext
+		ext  udp6  host:8080  host sees ext | a1 sees ext
+	`)
+	c.ask()
+	w.ends(func() { w.publish("a", "a1", "8080:80/udp") }, func(orig, _ conntrack.Tuple) bool {
+		return orig.Dst.Port() == 8080 && orig.Dst.Addr().Is6()
+	})
+	c.ask()
+}
+
 // Where the Update removes what it adds, or replaces a publication by the same, flows go on.
 func TestFlowsOfTheSamePublicationGoOn(t *testing.T) {
 	t.Parallel()

@@ -139,6 +139,9 @@ func (s *staleFlows) has(f *conntrack.Flow) bool {
 			}
 		}
 	}
+	if s.state.host.Disabled(familyOf(f.Orig.Dst.Addr())) {
+		return false // nothing is led anywhere, or kept out
+	}
 	changed := s.all
 	for _, layer := range s.changed {
 		if to, published := leadsTo(layer, &f.Orig); published {
@@ -162,10 +165,7 @@ func (s *staleFlows) wasOpen(f *conntrack.Flow) bool {
 		if !found {
 			continue
 		}
-		family := nft.IPv4
-		if f.Orig.Dst.Addr().Is6() {
-			family = nft.IPv6
-		}
+		family := familyOf(f.Orig.Dst.Addr())
 		if !b.Endpoint.Network.gateway(family).Subnet.Contains(f.Orig.Src.Addr()) && !s.stillOpen(b, family, &f.Orig) {
 			return true
 		}
@@ -223,11 +223,15 @@ func leadsTo(ports *portmap.Index[*Binding], t *conntrack.Tuple) (to netip.AddrP
 	if !published {
 		return to, false
 	}
-	addr := b.Endpoint.Spec.IPv4
-	if t.Dst.Addr().Is6() {
-		addr = b.Endpoint.Spec.IPv6
-	}
+	addr := b.Endpoint.Addr(familyOf(t.Dst.Addr()))
 	return netip.AddrPortFrom(addr, b.Port.Container.First+t.Dst.Port()-b.Port.Host.First), true
+}
+
+func familyOf(a netip.Addr) nft.Family {
+	if a.Is6() {
+		return nft.IPv6
+	}
+	return nft.IPv4
 }
 
 // bindingOf returns the binding that has a claim to where a packet is sent to.
