@@ -124,6 +124,26 @@ func TestPublicationOfAPortThatIsInUse(t *testing.T) {
 	`)
 }
 
+// In a disabled family nothing is translated, and flows to the host's ports are none of ours.
+func TestPublicationInADisabledFamily(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bridge.Config{DisableIPv4: true})
+	w.trackElsewhere()
+	w.patientTracking()
+	w.networkA()
+	w.container("a", "a1", 2)
+	w.serve("host", 8080)
+	c := w.clients(`
+		ext  udp4  host:8080  host sees ext | host sees ext
+		ext  udp6  host:8080  host sees ext | a1 sees ext
+	`)
+	c.ask()
+	w.ends(func() { w.publish("a", "a1", "8080:80/udp") }, func(orig, _ conntrack.Tuple) bool {
+		return orig.Dst.Port() == 8080 && orig.Dst.Addr().Is6()
+	})
+	c.ask()
+}
+
 // Where the Update removes what it adds, or replaces a publication by the same, flows go on.
 func TestFlowsOfTheSamePublicationGoOn(t *testing.T) {
 	t.Parallel()
@@ -217,6 +237,41 @@ func TestFlowsEndWithTheirEndpoint(t *testing.T) {
 	w.publish("a", "a3", "8080:80", "8080:80/udp", "8080:80/sctp")
 	c.ask()
 	others()
+}
+
+// What is not published any more is not reached by the endpoint's own address either. Siblings and the host may go on.
+func TestFlowsToAnEndpointsOwnAddress(t *testing.T) {
+	t.Parallel()
+	for name, world := range map[string]func() *world{
+		"routed": func() *world { return modeWorld(t, mode(bridge.Routed)) },
+		"allow direct routing": func() *world {
+			w := newWorld(t, bridge.Config{AllowDirectRouting: true})
+			w.networkA()
+			w.container("a", "a1", 2, "8080:80", "8080:80/udp", "8080:80/sctp")
+			w.container("a", "a2", 3)
+			return w
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := world()
+			w.patientTracking()
+			w.publish("a", "a1", "8070:81", "8070:81/udp", "8071:81/udp")
+			c := w.clients(`
+				ext   tcp,udp,sctp  a1:80  a1 sees ext  | silent
+				ext   udp           a1:81  a1 sees ext  | a1 sees ext
+				ext   tcp           a1:81  a1 sees ext  | a1 sees ext
+				host  tcp,udp       a1:80  a1 sees gw-a | a1 sees gw-a
+				a2    tcp,udp,sctp  a1:80  a1 sees a2   | a1 sees a2
+				a1    tcp,udp       ext:80 ` + map[bool]string{true: "ext sees a1 | ext sees a1", false: "ext sees host | ext sees host"}[name == "routed"] + `
+			`)
+			c.ask()
+			w.ends(func() { w.unpublish("a", "a1", "8080:80", "8080:80/udp", "8080:80/sctp", "8071:81/udp") },
+				func(orig, _ conntrack.Tuple) bool {
+					return w.among(orig.Src.Addr(), "ext") && w.among(orig.Dst.Addr(), "a1") && orig.Dst.Port() == 80
+				})
+			c.ask()
+		})
+	}
 }
 
 // A network's subnet changes hands.

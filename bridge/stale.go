@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/seawall-net/seawall/internal/conntrack"
 	"github.com/seawall-net/seawall/nft"
@@ -17,9 +18,9 @@ type staleFlows struct {
 	state *state
 	// all says that every published port has changed.
 	all bool
-	// changed are the bindings that came or went, in layers: within one, no two
-	// claim the same port.
-	changed []*portmap.Index[*Binding]
+	// changed are the bindings that came or went, by what they claim of the host,
+	// and direct those of them that open an endpoint's own address, by that.
+	changed, direct layers
 	// addrs are those of endpoints that came or went, and gone the subnets of
 	// networks that went.
 	addrs map[netip.Addr]struct{}
@@ -27,6 +28,8 @@ type staleFlows struct {
 	// filter is what all changes have in common.
 	filter conntrack.Filter
 
+	// open remembers what stillOpen found.
+	open map[conntrack.Tuple]bool
 	// host are the host's own addresses, and subnets those of all networks. They
 	// are read when they are first needed.
 	host    func() (prefixSet, error)
@@ -36,35 +39,63 @@ type staleFlows struct {
 }
 
 func (s *staleFlows) empty() bool {
-	return !s.all && len(s.changed) == 0 && len(s.addrs) == 0 && len(s.gone) == 0
+	return !s.all && len(s.changed) == 0 && len(s.direct) == 0 && len(s.addrs) == 0 && len(s.gone) == 0
 }
 
 func (s *staleFlows) addBinding(b *Binding) {
-	proto, port := b.Port.Proto.Number(), uint16(0)
-	if b.Port.Host.Len() == 1 {
-		port = b.Port.Host.First
+	var space [2]portmap.Claim
+	for _, c := range b.appendClaims(space[:0]) {
+		s.narrow(c)
+		s.changed.add(c, b)
+	}
+	for _, f := range [...]nft.Family{nft.IPv4, nft.IPv6} {
+		if b.opensDirectly(f) {
+			c := portmap.Claim{Addr: b.Endpoint.Addr(f), Ports: b.Port.Container, Proto: b.Port.Proto}
+			s.narrow(c)
+			s.direct.add(c, b)
+		}
+	}
+}
+
+// opensDirectly tells whether the binding lets packets in that are sent to the
+// endpoint's own address of a family.
+func (b *Binding) opensDirectly(f nft.Family) bool {
+	n := b.Endpoint.Network
+	c, published := b.Claim(f)
+	if published {
+		return c.Addr.IsUnspecified() && n.opensDirectly()
+	}
+	return b.isFor(f) && n.gateway(f).Mode == Routed && !n.Spec.Internal
+}
+
+// narrow makes the filter let a claim's flows through, too.
+func (s *staleFlows) narrow(c portmap.Claim) {
+	proto, port := c.Proto.Number(), uint16(0)
+	if c.Ports.Len() == 1 {
+		port = c.Ports.First
 	}
 	switch {
-	case len(s.changed) == 0:
+	case len(s.changed) == 0 && len(s.direct) == 0:
 		s.filter = conntrack.Filter{Proto: proto, Port: port}
 	case s.filter.Proto != proto:
 		s.filter = conntrack.Filter{}
 	case s.filter.Port != port:
 		s.filter.Port = 0
 	}
-	var space [2]portmap.Claim
-	for _, c := range b.appendClaims(space[:0]) {
-		for layer := 0; ; layer++ {
-			if layer == len(s.changed) {
-				s.changed = append(s.changed, new(portmap.Index[*Binding]))
-				_ = s.changed[layer].Add(c, b) // it was valid, and there is no other
-				break
-			}
-			if s.changed[layer].Add(c, b) == nil {
-				break
-			}
+}
+
+// layers are claims that may clash. Those of one layer do not.
+type layers []*portmap.Index[*Binding]
+
+func (l *layers) add(c portmap.Claim, b *Binding) {
+	for _, layer := range *l {
+		if layer.Add(c, b) == nil {
+			return
 		}
 	}
+	layer := new(portmap.Index[*Binding])
+	_ = layer.Add(c, b) // it was valid, and there is no other
+	*l = append(*l, layer)
 }
 
 func (s *staleFlows) addEndpoint(e *Endpoint) {
@@ -108,6 +139,9 @@ func (s *staleFlows) has(f *conntrack.Flow) bool {
 			}
 		}
 	}
+	if s.state.host.Disabled(familyOf(f.Orig.Dst.Addr())) {
+		return false // nothing is led anywhere, or kept out
+	}
 	changed := s.all
 	for _, layer := range s.changed {
 		if to, published := leadsTo(layer, &f.Orig); published {
@@ -117,7 +151,45 @@ func (s *staleFlows) has(f *conntrack.Flow) bool {
 			}
 		}
 	}
-	return changed && s.missesPublication(f)
+	return changed && s.missesPublication(f) || s.wasOpen(f)
+}
+
+// wasOpen tells whether a flow leads to an endpoint's own address by a port that
+// is not published any more. Its siblings and the host need no publication.
+func (s *staleFlows) wasOpen(f *conntrack.Flow) bool {
+	if f.Translated() {
+		return false
+	}
+	for _, layer := range s.direct {
+		b, found := bindingOf(layer, &f.Orig)
+		if !found {
+			continue
+		}
+		family := familyOf(f.Orig.Dst.Addr())
+		if !b.Endpoint.Network.gateway(family).Subnet.Contains(f.Orig.Src.Addr()) && !s.stillOpen(b, family, &f.Orig) {
+			return true
+		}
+	}
+	return false
+}
+
+// stillOpen tells whether another binding of the same endpoint opens the same port.
+func (s *staleFlows) stillOpen(b *Binding, family nft.Family, t *conntrack.Tuple) bool {
+	key := conntrack.Tuple{Dst: t.Dst, Proto: t.Proto}
+	open, known := s.open[key]
+	if known {
+		return open
+	}
+	if n := s.state.networks[b.Endpoint.Network.Spec.Name]; n != nil && n.addrs[t.Dst.Addr()] == b.Endpoint {
+		open = slices.ContainsFunc(n.endpoints[b.Endpoint.Spec.Name].bindings, func(other *Binding) bool {
+			return other.Port.Proto == b.Port.Proto && other.Port.Container.Contains(t.Dst.Port()) && other.opensDirectly(family)
+		})
+	}
+	if s.open == nil {
+		s.open = map[conntrack.Tuple]bool{}
+	}
+	s.open[key] = open
+	return open
 }
 
 // right tells whether a flow is translated as is published now.
@@ -147,6 +219,23 @@ func (s *staleFlows) missesPublication(f *conntrack.Flow) bool {
 // leadsTo is where a packet is led by those of the bindings that are published
 // on where it is sent to.
 func leadsTo(ports *portmap.Index[*Binding], t *conntrack.Tuple) (to netip.AddrPort, published bool) {
+	b, published := bindingOf(ports, t)
+	if !published {
+		return to, false
+	}
+	addr := b.Endpoint.Addr(familyOf(t.Dst.Addr()))
+	return netip.AddrPortFrom(addr, b.Port.Container.First+t.Dst.Port()-b.Port.Host.First), true
+}
+
+func familyOf(a netip.Addr) nft.Family {
+	if a.Is6() {
+		return nft.IPv6
+	}
+	return nft.IPv4
+}
+
+// bindingOf returns the binding that has a claim to where a packet is sent to.
+func bindingOf(ports *portmap.Index[*Binding], t *conntrack.Tuple) (b *Binding, found bool) {
 	c := portmap.Claim{Addr: t.Dst.Addr(), Ports: portmap.Port(t.Dst.Port())}
 	switch t.Proto {
 	case unix.IPPROTO_TCP:
@@ -155,17 +244,10 @@ func leadsTo(ports *portmap.Index[*Binding], t *conntrack.Tuple) (to netip.AddrP
 	case unix.IPPROTO_SCTP:
 		c.Proto = portmap.SCTP
 	default:
-		return to, false
+		return nil, false
 	}
-	_, b, published := ports.Conflict(c)
-	if !published {
-		return to, false
-	}
-	addr := b.Endpoint.Spec.IPv4
-	if c.Addr.Is6() {
-		addr = b.Endpoint.Spec.IPv6
-	}
-	return netip.AddrPortFrom(addr, b.Port.Container.First+c.Ports.First-b.Port.Host.First), true
+	_, b, found = ports.Conflict(c)
+	return b, found
 }
 
 // own tells whether an address is the host's.

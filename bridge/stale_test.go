@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/seawall-net/seawall/internal/conntrack"
+	"github.com/seawall-net/seawall/nft"
 	"github.com/seawall-net/seawall/portmap"
 	"golang.org/x/sys/unix"
 )
@@ -33,11 +34,13 @@ func staleByDefinition(fw *Firewall, log []applied, all bool, own prefixSet, f *
 	}
 	var now netip.AddrPort
 	var subnets []netip.Prefix
+	var bindings []*Binding
 	for _, fact := range fw.state.facts() {
 		switch fact := fact.(type) {
 		case *Network:
 			subnets = append(subnets, fact.Spec.IPv4.Subnet, fact.Spec.IPv6.Subnet)
 		case *Binding:
+			bindings = append(bindings, fact)
 			if to, leads := target(fact); leads {
 				now = to
 			}
@@ -59,6 +62,18 @@ func staleByDefinition(fw *Firewall, log []applied, all bool, own prefixSet, f *
 				}
 			}
 		case *Binding:
+			family := nft.IPv4
+			if f.Orig.Dst.Addr().Is6() {
+				family = nft.IPv6
+			}
+			opens := func(b *Binding) bool {
+				return b.Endpoint == fact.Endpoint && b.opensDirectly(family) && b.Endpoint.Addr(family) == f.Orig.Dst.Addr() &&
+					b.Port.Proto.Number() == f.Orig.Proto && b.Port.Container.Contains(f.Orig.Dst.Port())
+			}
+			if opens(fact) && f.Orig.Dst == f.Reply.Src && !slices.ContainsFunc(bindings, opens) &&
+				!fact.Endpoint.Network.Gateway(family).Subnet.Contains(f.Orig.Src.Addr()) {
+				return true
+			}
 			if to, leads := target(fact); leads {
 				changed = true
 				translatedOnce = translatedOnce || to == f.Reply.Src
@@ -100,7 +115,7 @@ func TestStaleFlows(t *testing.T) {
 		network := tx.fw.state.networks[modelName("net", n)]
 		switch {
 		case network == nil:
-			tx.CreateNetwork(modelSpec(n, 3, 0))
+			tx.CreateNetwork(modelSpec(n, 3, r.IntN(len(modelKinds))))
 		case r.IntN(30) == 0:
 			tx.RemoveNetwork(modelName("net", n))
 		case network.endpoints[modelName("end", e)] == nil:
@@ -121,7 +136,11 @@ func TestStaleFlows(t *testing.T) {
 				tx.Network(modelName("net", n)).Endpoint(modelName("end", e)).Unpublish(oneOf(r, end.bindings...).Port)
 				return
 			}
-			for _, c := range b.Claims(true, true) {
+			fact := &Binding{Endpoint: end.fact, Port: b}
+			if fact.check() != nil || tx.fw.state.binding(end.fact, b) != nil {
+				return
+			}
+			for _, c := range fact.Claims() {
 				if _, _, taken := tx.fw.state.ports.Conflict(c); taken {
 					return
 				}
@@ -176,7 +195,11 @@ func TestStaleFlows(t *testing.T) {
 // What many bindings have in common is what the kernel is asked for.
 func TestStaleFlowsFilter(t *testing.T) {
 	t.Parallel()
-	e := &Endpoint{Network: &Network{}, Spec: modelEndpoint(0, 3, 0)}
+	on := func(kind int) *Endpoint {
+		return &Endpoint{Network: &Network{Host: &Host{}, Spec: modelSpec(0, 3, kind)}, Spec: modelEndpoint(0, 3, 0)}
+	}
+	e := on(0)
+	routed := &Binding{Endpoint: on(4), Port: portmap.MustParse("53:5353/udp")}
 	udp := func(spec string) *Binding { return &Binding{Endpoint: e, Port: portmap.MustParse(spec)} }
 	for name, c := range map[string]struct {
 		facts []Fact
@@ -188,6 +211,8 @@ func TestStaleFlowsFilter(t *testing.T) {
 		"range":     {[]Fact{udp("53-54:53-54/udp")}, conntrack.Filter{Proto: unix.IPPROTO_UDP}},
 		"protocols": {[]Fact{udp("53:53/udp"), udp("53:53"), udp("53:53/udp")}, conntrack.Filter{}},
 		"endpoint":  {[]Fact{udp("53:53/udp"), e}, conntrack.Filter{}},
+		"routed":    {[]Fact{routed}, conntrack.Filter{Proto: unix.IPPROTO_UDP, Port: 5353}},
+		"mixed":     {[]Fact{routed, udp("53:5353/udp")}, conntrack.Filter{Proto: unix.IPPROTO_UDP}},
 	} {
 		fw := &Firewall{state: newState()}
 		for _, f := range c.facts {

@@ -36,7 +36,7 @@ func newTable(tb testing.TB) *table {
 }
 
 // msgNew creates an entry.
-const msgNew = unix.NFNL_SUBSYS_CTNETLINK<<8 | 0
+const msgNew = unix.NFNL_SUBSYS_CTNETLINK << 8
 
 // create makes entries, in a zone unless that is 0.
 func (t *table) create(zone uint16, flows ...Flow) {
