@@ -85,6 +85,9 @@ func modelEndpoint(n, families, e int) EndpointSpec {
 	if families&2 != 0 {
 		s.IPv6 = netip.MustParseAddr(fmt.Sprintf("fd00:%d::%d", n, 2+e))
 	}
+	if e%3 == 1 {
+		s.AllowSpoofing, s.HostIfName = true, fmt.Sprintf("port-%d-%d", n, e)
+	}
 	return s
 }
 

@@ -242,6 +242,11 @@ func TestBadEndpoints(t *testing.T) {
 		{"short MAC", "MAC", "n1", withMAC(2, 0, 0)},
 		{"group MAC", "MAC", "n1", withMAC(1, 0, 0, 0, 0, 1)},
 		{"no MAC", "MAC", "n1", withMAC(0, 0, 0, 0, 0, 0)},
+		{"an interface's name that is too long", "HostIfName", "n1", withHostIf("sixteen-letters-")},
+		{"an interface's name with a quote", "HostIfName", "n1", withHostIf(`p"`)},
+		{"an interface that nobody can have", "HostIfName", "n1", withHostIf("lo")},
+		{"a bridge's name", "HostIfName", "n1", withHostIf("br-n2")},
+		{"another endpoint's interface", "HostIfName", "n2", endpointOf("e", "172.30.2.9", hostIfOfA)},
 		{"no name", "Name", "n1", endpoint("", "172.30.1.9", "")},
 		{"quote", "Name", "n1", endpoint(`e"`, "172.30.1.9", "")},
 		{"slash", "Name", "n1", endpoint("e/f", "172.30.1.9", "")},
@@ -251,6 +256,17 @@ func TestBadEndpoints(t *testing.T) {
 		all = append(all, refusal{name: c.name, field: c.field, change: func(tx *bridge.Tx) { tx.Network(c.network).Attach(c.spec) }})
 	}
 	refusing(t).refusals(all)
+}
+
+// hostIfOfA is the interface of n1's endpoint a, as its names make it.
+const hostIfOfA = "vethbe9213d1f6b"
+
+func withHostIf(name string) bridge.EndpointSpec { return endpointOf("e", "172.30.1.9", name) }
+
+func endpointOf(name, ipv4, hostIf string) bridge.EndpointSpec {
+	s := endpoint(name, ipv4, "")
+	s.HostIfName = hostIf
+	return s
 }
 
 func withMAC(mac ...byte) bridge.EndpointSpec {
