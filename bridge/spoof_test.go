@@ -178,7 +178,10 @@ func TestSpoofing(t *testing.T) {
 		w.container("a", "a1", 2)
 		w.container("a", "a2", 3)
 		w.endpoint("a", "free", 4, true, true, bridge.EndpointSpec{AllowSpoofing: true})
-		w.endpoint("a", "four", 5, true, false, bridge.EndpointSpec{})
+		w.endpoint("a", "four", 5, true, false, bridge.EndpointSpec{HostIfName: "port4"})
+		if w.host.Index("port4") == 0 {
+			t.Error("the interface has another name")
+		}
 		w.endpoint("a", "six", 6, false, true, bridge.EndpointSpec{})
 		me, sibling, host := w.station("a1", "eth0"), w.station("a2", "eth0"), w.station("gw-a", "br-a")
 		watchers := []*watcher{w.watch("a2", w.spaces["a2"], "eth0"), w.watch("the host", w.host, "br-a")}

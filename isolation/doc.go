@@ -12,6 +12,10 @@
 // DOCKER-USER judge first, and then asks the network that the packet leaves
 // before the one it enters.
 //
+// Frames are filtered in a table of family bridge ([LinkFilter]), before all of
+// this: an endpoint sends in its own name only, and where a network's endpoints
+// are kept from each other, frames do not pass between them either.
+//
 // The package is pure: typed input in, nft objects out, no I/O. Publishing is
 // the business of package portmap; links and addresses are bridge's.
 package isolation

@@ -43,3 +43,19 @@ func ExampleFilter() {
 	// add element ip seawall guard { 172.18.0.2 : goto guard-br-web }
 	// add element ip seawall open { 172.18.0.2 . tcp . 80 }
 }
+
+// What keeps two ports of a bridge from each other.
+func ExampleLinkFilter_NoICC() {
+	filter := isolation.NewLinkFilter(nft.TableRef{Family: nft.Bridge, Name: "seawall"}, "")
+	var batch nft.Batch
+	add := func(o nft.Object) { batch.Add(o) }
+	filter.NoICC(isolation.DefaultICCMark, add)
+	filter.Apart("veth0", add)
+	filter.Apart("veth1", add)
+	fmt.Print(batch)
+	// Output:
+	// add set bridge seawall icc-off { type ifname; }
+	// add chain bridge seawall forward { type filter hook forward priority filter; policy accept; }
+	// add rule bridge seawall forward iifname @icc-off oifname @icc-off meta mark & 0x00001000 != 0x00001000 counter packets 0 bytes 0 drop
+	// add element bridge seawall icc-off { "veth0", "veth1" }
+}
