@@ -19,13 +19,20 @@ func newNativeLink(mark uint32) *nativeLink {
 }
 
 func (l *nativeLink) compile(f Fact, add func(nft.Object)) {
+	h := hostOf(f)
+	if f == h {
+		add(l.table)
+	}
+	if h.DisableIPv4 && h.DisableIPv6 {
+		return
+	}
+	skip := isolation.LinkHost{SkipIPv4: h.DisableIPv4, SkipIPv6: h.DisableIPv6}
 	switch f := f.(type) {
 	case *Host:
-		add(l.table)
-		l.filter.Base(add)
+		l.filter.Base(skip, add)
 	case *Network:
 		if f.Spec.DisableICC {
-			l.filter.NoICC(l.mark, add)
+			l.filter.NoICC(skip, l.mark, add)
 		}
 	case *Endpoint:
 		l.endpoint(f, add)

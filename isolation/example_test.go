@@ -49,7 +49,7 @@ func ExampleLinkFilter_NoICC() {
 	filter := isolation.NewLinkFilter(nft.TableRef{Family: nft.Bridge, Name: "seawall"}, "")
 	var batch nft.Batch
 	add := func(o nft.Object) { batch.Add(o) }
-	filter.NoICC(isolation.DefaultICCMark, add)
+	filter.NoICC(isolation.LinkHost{}, isolation.DefaultICCMark, add)
 	filter.Apart("veth0", add)
 	filter.Apart("veth1", add)
 	fmt.Print(batch)

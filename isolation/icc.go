@@ -1,6 +1,10 @@
 package isolation
 
-import "github.com/seawall-net/seawall/nft"
+import (
+	"fmt"
+
+	"github.com/seawall-net/seawall/nft"
+)
 
 // DefaultICCMark is the bit of packets' marks that says that a packet of a
 // network without ICC goes to a published port. It is none of those that Docker,
@@ -17,9 +21,12 @@ const priorityTranslated = nft.PriorityDNAT + 1
 // br_netfilter, packets to a published port of a sibling, or of the endpoint
 // itself, stay on the bridge; they have the bit mark of their mark set, by
 // [Filter.MarkTranslated], and pass.
-func (f *LinkFilter) NoICC(mark uint32, add func(nft.Object)) {
+func (f *LinkFilter) NoICC(h LinkHost, mark uint32, add func(nft.Object)) {
 	add(&f.apart)
 	add(&f.forward)
+	for _, t := range h.skipped() {
+		f.rule(add, f.forward.Name, fmt.Sprintf("skip-%04x", t), nft.EtherType.Eq(t), nft.Accept())
+	}
 	f.rule(add, f.forward.Name, "icc", nft.IIFName.InSet(f.apart), nft.OIFName.InSet(f.apart),
 		nft.Mark.NeMasked(mark, mark), nft.Counter(), nft.Drop())
 }

@@ -1,6 +1,10 @@
 package isolation
 
-import "github.com/seawall-net/seawall/nft"
+import (
+	"slices"
+
+	"github.com/seawall-net/seawall/nft"
+)
 
 // A LinkFilter makes the objects that filter frames in one table of family
 // bridge: what endpoints send in others' names, and what passes between
@@ -74,9 +78,27 @@ func NewLinkFilter(t nft.TableRef, userdata string) *LinkFilter {
 	}
 }
 
+// A LinkHost says which frames of a host are none of the filter's business. The
+// zero value is none.
+type LinkHost struct {
+	// SkipIPv4 lets IPv4 and ARP pass, SkipIPv6 IPv6.
+	SkipIPv4, SkipIPv6 bool
+}
+
+// skipped are the EtherTypes that pass.
+func (h LinkHost) skipped() (types []uint16) {
+	if h.SkipIPv4 {
+		types = append(types, nft.EtherIPv4, nft.EtherARP)
+	}
+	if h.SkipIPv6 {
+		types = append(types, nft.EtherIPv6)
+	}
+	return types
+}
+
 // Base adds what every host has: the sets, and the chains that look frames up in
 // them.
-func (f *LinkFilter) Base(add func(nft.Object)) {
+func (f *LinkFilter) Base(h LinkHost, add func(nft.Object)) {
 	for _, s := range []nft.Set{f.ports, f.mac, f.ip4, f.ip6, f.etherTypes, f.icmp6Types, f.nd, f.dad} {
 		add(&s)
 	}
@@ -87,7 +109,7 @@ func (f *LinkFilter) Base(add func(nft.Object)) {
 		add(&nft.Chain{Table: f.table, Name: name})
 	}
 	add(&f.prerouting)
-	f.dispatch(add)
+	f.dispatch(h, add)
 	f.other(add)
 	f.arp(add)
 	f.ipv4(add)
@@ -97,7 +119,7 @@ func (f *LinkFilter) Base(add func(nft.Object)) {
 }
 
 // dispatch is the way from a frame to the chain about it.
-func (f *LinkFilter) dispatch(add func(nft.Object)) {
+func (f *LinkFilter) dispatch(h LinkHost, add func(nft.Object)) {
 	f.rule(add, f.prerouting.Name, "others", nft.IIFName.NotInSet(f.ports), nft.Accept())
 	f.rule(add, f.prerouting.Name, "type", nft.EtherType.VMap(f.etherTypes))
 	f.rule(add, f.prerouting.Name, "mac", nft.Concat(nft.IIFName, nft.EtherSaddr).InSet(f.mac), nft.Goto(chainOther))
@@ -115,6 +137,9 @@ func (f *LinkFilter) dispatch(add func(nft.Object)) {
 		{0x9100, nft.Drop()}, // QinQ of before 802.1ad
 		{0x9200, nft.Drop()},
 	} {
+		if slices.Contains(h.skipped(), e.etherType) {
+			e.verdict = nft.Accept()
+		}
 		add(&nft.Element{Set: f.etherTypes.Ref(), Key: nft.Key(nft.EtherTypeValue(e.etherType)), Verdict: e.verdict})
 	}
 }
