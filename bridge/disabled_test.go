@@ -278,3 +278,31 @@ func TestUserChainOfADisabledFamily(t *testing.T) {
 		t.Errorf("no family: %v", err)
 	}
 }
+
+// A table that is needed no more stays for what is the user's in it, and is used again when it is needed again.
+func TestDisableKeepsUsersTables(t *testing.T) {
+	t.Parallel()
+	w := twoNetworks(t, bridge.Config{})
+	tables := seawallTables()
+	for _, table := range []nft.TableRef{{Family: nft.Bridge, Name: "seawall"}, tables[0]} {
+		chain := &nft.Chain{Table: table, Name: "mine", Hook: nft.Forward, Priority: 50}
+		w.byHand(func(b *nft.Batch) {
+			b.Add(chain, &nft.Rule{Chain: chain.Ref(), Statements: []nft.Statement{nft.Mark.Eq(7), nft.Counter()}})
+		})
+		for _, off := range [][]int{{0, 1}, {}, {0}, {0, 1}, {}} {
+			cfg := disabling(off...)
+			w.cfg.DisableIPv4, w.cfg.DisableIPv6 = cfg.DisableIPv4, cfg.DisableIPv6
+			w.reopen()
+			w.kernelIsDesired(fmt.Sprint("disabled: ", off))
+			if n := len(w.load(table).Rules(chain.Ref())); n != 1 {
+				t.Fatalf("disabled: %v: %d rules in the user's chain of %s", off, n, table)
+			}
+			if len(off) == 0 {
+				w.fates(`
+					ext  tcp  host:8080  a1 sees ext
+					ext  tcp  a1:80      silent
+				`)
+			}
+		}
+	}
+}

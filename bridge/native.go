@@ -87,6 +87,8 @@ func (l native) Compile(f Fact, add func(nft.Object)) {
 	}
 	if on {
 		l.link.compile(f, add)
+	} else if f == Fact(host) {
+		add(l.link.table) // users may have chains there, too
 	}
 }
 
