@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -48,19 +49,22 @@ func (l *links) await(ctx context.Context, ready func() (missing string, err err
 
 // awaitTraffic waits until an endpoint's link carries traffic.
 func (l *links) awaitTraffic(ctx context.Context, e *Endpoint, link Link) error {
-	var inside *netlink.Handle
-	err := inNamespace(link.NetNS, func() (err error) {
-		inside, err = netlink.NewHandle(unix.NETLINK_ROUTE)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("in the container: open route socket: %w", err)
+	var inside, outside linkEnd
+	defer func() { inside.close(); outside.close() }()
+	if err := inNamespace(link.NetNS, func() error { return inside.open(link.IfName, e.Spec.IPv6) }); err != nil {
+		return fmt.Errorf("in the container: %w", err)
 	}
-	defer inside.Close()
 	// The requests for the port open their sockets in the thread's namespace.
 	return inNamespace(l.ns, func() error {
+		host := netip.Addr{}
+		if e.Spec.IPv6.IsValid() {
+			host = e.Network.Spec.IPv6.onBridge()
+		}
+		if err := outside.open(e.Network.Spec.Bridge, host); err != nil {
+			return err
+		}
 		return l.await(ctx, func() (string, error) {
-			if missing, err := down(inside, link.IfName); missing != "" || err != nil {
+			if missing, err := inside.missing(); missing != "" || err != nil {
 				return missing, err
 			}
 			veth := e.Spec.HostIfName
@@ -70,9 +74,51 @@ func (l *links) awaitTraffic(ctx context.Context, e *Endpoint, link Link) error 
 			if state, err := portState(l.h, veth); state != portForwarding || err != nil {
 				return fmt.Sprintf("%s does not forward to %s: it is %s", e.Network.Spec.Bridge, veth, state), err
 			}
-			return down(l.h, e.Network.Spec.Bridge)
+			return outside.missing()
 		})
 	})
+}
+
+// A linkEnd is an interface that packets come to, in its namespace.
+type linkEnd struct {
+	name   string
+	addr   netip.Addr // its IPv6 address, or none
+	h      *netlink.Handle
+	groups groupReader
+}
+
+// open looks at an interface of the calling thread's namespace.
+func (end *linkEnd) open(name string, addr netip.Addr) (err error) {
+	end.name, end.addr = name, addr
+	if end.h, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return fmt.Errorf("open route socket: %w", err)
+	}
+	end.groups, err = openGroups()
+	return err
+}
+
+func (end *linkEnd) close() {
+	if end.h != nil {
+		end.h.Close()
+	}
+	if end.groups.socket != nil {
+		end.groups.close()
+	}
+}
+
+// missing tells what the interface lacks until it has traffic, or nothing.
+func (end *linkEnd) missing() (string, error) {
+	if missing, err := down(end.h, end.name); missing != "" || err != nil || !end.addr.IsValid() {
+		return missing, err
+	}
+	link, err := end.h.LinkByName(end.name)
+	if err != nil {
+		return "", fmt.Errorf("look up %s: %w", end.name, err)
+	}
+	if answers, err := end.groups.answers(link, end.addr); !answers || err != nil {
+		return fmt.Sprintf("%s does not answer for %s", end.name, end.addr), err
+	}
+	return "", nil
 }
 
 // down tells whether a link is not operational.

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/seawall-net/seawall/internal/conntrack"
 	"github.com/seawall-net/seawall/nft"
 )
 
@@ -131,7 +130,7 @@ func settleDNS(ctx context.Context, ns *os.File, what string, want *nft.Ruleset)
 		}
 		_, err = conn.Commit(ctx, batch)
 		if err == nil {
-			return forgetDNS(ns)
+			return forgetDNS(context.WithoutCancel(ctx), ns) // the commit holds, and this is its other half
 		}
 		if !errors.Is(err, nft.ErrGeneration) || losses == maxDNSLosses {
 			return err
@@ -140,24 +139,16 @@ func settleDNS(ctx context.Context, ns *os.File, what string, want *nft.Ruleset)
 }
 
 // forgetDNS makes the kernel forget where it has led questions until now.
-func forgetDNS(ns *os.File) error {
-	var filter netlink.ConntrackFilter
-	err := errors.Join(
-		filter.AddProtocol(unix.IPPROTO_UDP),
-		filter.AddIP(netlink.ConntrackOrigDstIP, net.IP(dnsAddr().AsSlice())),
-		filter.AddPort(netlink.ConntrackOrigDstPort, dnsPort))
-	if err != nil {
-		return err
+func forgetDNS(ctx context.Context, ns *os.File) error {
+	conn, err := conntrack.Dial(ns)
+	if err == nil {
+		server := netip.AddrPortFrom(dnsAddr(), dnsPort)
+		_, err = conn.Sweep(ctx, conntrack.Filter{Proto: unix.IPPROTO_UDP, Port: dnsPort},
+			func(f *conntrack.Flow) bool { return f.Orig.Dst == server && f.Orig.Proto == unix.IPPROTO_UDP })
+		err = errors.Join(err, conn.Close())
 	}
-	return inNamespace(ns, func() error {
-		h, err := netlink.NewHandle(unix.NETLINK_NETFILTER)
-		if err != nil {
-			return err
-		}
-		defer h.Close()
-		if _, err := h.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, &filter); err != nil {
-			return fmt.Errorf("forget former questions: %w", err)
-		}
-		return nil
-	})
+	if err != nil {
+		return fmt.Errorf("forget former questions: %w", err)
+	}
+	return nil
 }

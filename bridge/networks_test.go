@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/seawall-net/seawall/bridge"
-	"github.com/seawall-net/seawall/internal/netlab"
 	"github.com/seawall-net/seawall/nft"
 )
 
@@ -211,51 +210,6 @@ func TestGatewayOfEachFamily(t *testing.T) {
 		ext  tcp,udp  host:8080  c sees ext
 		c    tcp,udp  ext:80     ext sees host2
 	`)
-}
-
-// Published ports are not closed for a moment while they move.
-func TestGatewayMovesWithoutAGap(t *testing.T) {
-	t.Parallel()
-	w := severalNetworks(t)
-	done := make(chan struct{})
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		for to, from := "b", "a"; ; to, from = from, to {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			if err := w.fw.UseGateway(context.Background(), to, "c", w.spaces["c"].File()); err != nil {
-				t.Error(err)
-				return
-			}
-			if err := w.try(func(tx *bridge.Tx) {
-				tx.Network(from).Endpoint("c").MovePorts(tx.Network(to).Endpoint("c"))
-			}); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-	}()
-	// A closed port refuses. Probes are repeated: a packet that is between two hooks of the kernel while it changes the
-	// rules is translated by the old and judged by the new ones, and so dropped.
-	var probes []netlab.Probe
-	for i := range families {
-		for _, proto := range []string{"tcp", "udp"} {
-			probes = append(probes, netlab.Probe{From: w.ext, Proto: proto, To: netip.AddrPortFrom(w.addrs["host"][i], 8080)})
-		}
-	}
-	for range 50 {
-		for _, r := range w.ProbeAll(probes) {
-			if r.Outcome != netlab.Delivered {
-				t.Errorf("%v", r)
-			}
-		}
-	}
-	close(done)
-	<-finished
 }
 
 // What has no way out never becomes a gateway, and what fails changes nothing.

@@ -13,6 +13,7 @@ import (
 // container in another network: together with [Firewall.UseGateway], when the
 // container's way out becomes another one. The ports are not closed for a
 // moment, and nobody else can take them meanwhile: it is part of one transaction.
+// Connections that are there end, and UDP clients are led to the new place.
 // Without families it moves all. With one, only what is published in that family: a port
 // that is published in both is cut in two, each with the address of the host on
 // which it is published there, and has to be unpublished as such: [View.Bindings]

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -134,9 +135,39 @@ func (ns *Namespace) Address(ifname string, prefixes ...string) {
 			if prefix.Addr().Is6() {
 				addr.Flags = unix.IFA_F_NODAD
 			}
-			return ns.setLink(ifname, func(link netlink.Link) error { return ns.handle.AddrAdd(link, addr) })
+			if err := ns.setLink(ifname, func(link netlink.Link) error { return ns.handle.AddrAdd(link, addr) }); err != nil {
+				return err
+			}
+			return ns.awaitNeighbours(ifname, prefix.Addr())
 		}, "%s: add address %s to %s", ns.name, text, ifname)
 	}
+}
+
+// awaitNeighbours waits until the kernel has joined, in its own time, the group in which neighbours ask for an IPv6
+// address. Until then nobody finds it.
+func (ns *Namespace) awaitNeighbours(ifname string, addr netip.Addr) error {
+	if addr.Is4() || ifname == "lo" {
+		return nil
+	}
+	a := addr.As16()
+	group := fmt.Sprintf(" ff0200000000000000000001ff%x ", a[13:])
+	for range 5000 {
+		var groups []byte
+		err := ns.Do(func() (err error) {
+			groups, err = os.ReadFile("/proc/thread-self/net/igmp6")
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(groups)) {
+			if f := strings.Fields(line); len(f) > 1 && f[1] == ifname && strings.Contains(line, group) {
+				return nil
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("interface %s: does not answer for %s: %w", ifname, addr, os.ErrDeadlineExceeded)
 }
 
 // Route sends a destination ("198.51.100.0/24", or "default" for via's family) to the neighbour via, or, if via is the
