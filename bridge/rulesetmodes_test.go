@@ -108,7 +108,7 @@ func modeScenarios() []scenario {
 				ext   tcp   web:81       silent             ; 'to-br-front' drops
 				ext   udp   web:80       silent             ; likewise: it was published for TCP
 				ext   tcp   host:8080    refused            ; 'publish' finds nothing in its maps
-				ext   tcp   gw-front:22  silent             ; 'guard' has the host's address on the bridge
+				ext   tcp   gw-front:22  host sees ext      ; 'guard-br-front' is empty: the host is reached there, too
 				host  tcp   web:81       web sees gw-front  ; it is the address that the host has there
 				web   tcp   ext:80       ext sees web       ; 'from-br-front' accepts
 			`,
@@ -129,7 +129,7 @@ func modeScenarios() []scenario {
 				ext   tcp,udp  web:80       web sees ext   ; 'guard' accepts, 'to-br-front' accepts
 				ext   tcp,udp  web:81       web sees ext   ; likewise
 				ext   icmp     web          delivered      ; likewise
-				ext   tcp      gw-front:22  silent         ; 'guard' has the host's address on the bridge
+				ext   tcp      gw-front:22  host sees ext  ; 'guard-br-front' is empty: the host is reached there, too
 				web   tcp,udp  ext:80       ext sees host  ; 'nat-from-br-front' masquerades
 			`,
 		},
