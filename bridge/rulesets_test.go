@@ -24,6 +24,7 @@ type scenario struct {
 	name, title, about string
 	docker             string
 	cfg                bridge.Config
+	open               string // how the firewall is opened, if cfg says something
 	update             func(*bridge.Tx)
 	// surroundings adds what the world does not have by itself.
 	surroundings func(*world)

@@ -118,6 +118,33 @@ func scenarios() []scenario {
 			`,
 		},
 		{
+			name: "userland-proxy", title: "With a userland proxy",
+			about: `The runtime has a proxy, which listens on the published port itself. What the host sends to its loopback addresses,
+				and what comes from the network that the port leads to, is left to it; everybody else is translated. The proxy is played by a
+				listener of the host's.`,
+			docker: `
+				# The default: "userland-proxy": true
+				docker network create --ipv6 --subnet 172.18.0.0/24 --subnet fd00:18::/64 \
+					-o com.docker.network.bridge.name=br-front front
+				docker run -d --network front --name web -p 8080:80 -p 8080:80/udp web
+				docker run -d --network front --name app app
+			`,
+			cfg:          bridge.Config{UserlandProxy: true},
+			open:         "fw, err := bridge.Open(ctx, bridge.Config{UserlandProxy: true})",
+			update:       publishedPort,
+			surroundings: func(w *world) { w.serve("host", 8080) },
+			fates: `
+				host  tcp,udp  loopback:8080  host sees loopback  ; 'nat-output' asks nothing for it: the proxy's
+				app   tcp,udp  host:8080      host sees app       ; 'own' leaves it to the proxy, by 'own-published-any'
+				web   tcp,udp  host:8080      host sees web       ; likewise
+				host  tcp,udp  host:8080      web sees host       ; 'nat-output' asks 'publish'
+				ext   tcp,udp  host:8080      web sees ext        ; 'publish' translates, 'to-br-front' finds the port in 'open'
+				ext   tcp,udp  web:80         silent              ; 'guard' leads to 'guard-br-front'
+				host  tcp,udp  web:80         web sees gw-front   ; so the proxy reaches it
+				app   tcp,udp  ext:80         ext sees host       ; 'nat-from-br-front' masquerades
+			`,
+		},
+		{
 			name: "docker-user", title: "Rules of the user's own",
 			about: `DOCKER-USER is asked before the networks' own rules. It sees the container's address and port; the port that was
 				asked for is in the connection's original direction. An accept is final, a return falls through. The guard in raw prerouting

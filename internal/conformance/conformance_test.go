@@ -14,7 +14,9 @@ import (
 // with the tables: -capture FILE. See capture_test.go.
 var capture = flag.String("capture", "", "compare the tables with what a real Docker did, one JSON object for each probe")
 
-// The tables of docs/conformance.md that hold always, and those that hold
+const page = "../../docs/conformance.md"
+
+// Its tables that hold always, and those that hold
 // instead under a condition.
 var (
 	always = []string{
@@ -22,24 +24,15 @@ var (
 		"Published ports from containers", "Services of the host, and of the LAN",
 	}
 	withoutNFCall = "With bridge-nf-call 0"
+	withProxy     = "With the userland proxy"
 )
 
 func TestConformance(t *testing.T) {
-	text := read(t, "../../docs/conformance.md")
-	tables := parseTables(t, text)
+	t.Parallel()
+	tables := parseTables(t, read(t, page))
 	s := newStage(t, bridge.Config{})
 	asked := questions(s.atlas)
-
-	var base [][]row
-	for _, heading := range always {
-		base = append(base, tables[heading])
-	}
-	measured := s.expectations(t, asked, base)
-	for _, p := range asked {
-		if _, known := measured[p]; !known {
-			t.Errorf("no table is about %s", p)
-		}
-	}
+	measured := s.always(t, asked, tables)
 	s.entriesExist(t, measured)
 	if *capture != "" {
 		s.compareCapture(t, *capture, measured)
@@ -50,15 +43,51 @@ func TestConformance(t *testing.T) {
 		if nfCall == "0" {
 			maps.Copy(expected, s.expectations(t, asked, [][]row{tables[withoutNFCall]}))
 		}
-		t.Run("bridge-nf-call "+nfCall, func(t *testing.T) {
-			s.nfCall(nfCall)
-			got := s.ask(asked)
-			for _, p := range asked {
-				if e := expected[p]; got[p] != e.want {
-					t.Errorf("%s: %s, want %s (line %d)", p, got[p], e.want, e.row.line)
-				}
-			}
-		})
+		t.Run("bridge-nf-call "+nfCall, func(t *testing.T) { s.compare(t, nfCall, asked, expected) })
+	}
+}
+
+// With the userland proxy nothing depends on br_netfilter.
+func TestConformanceWithProxy(t *testing.T) {
+	t.Parallel()
+	tables := parseTables(t, read(t, page))
+	s := newStage(t, bridge.Config{UserlandProxy: true})
+	s.proxies()
+	asked := questions(s.atlas)
+	expected := s.always(t, asked, tables)
+	maps.Copy(expected, s.expectations(t, asked, [][]row{tables[withProxy]}))
+	s.entriesExist(t, expected)
+	for _, nfCall := range nfCalls(t) {
+		t.Run("bridge-nf-call "+nfCall, func(t *testing.T) { s.compare(t, nfCall, asked, expected) })
+	}
+}
+
+// always returns what holds without proxies and with br_netfilter, for every
+// probe.
+func (a *atlas) always(t *testing.T, asked []probe, tables map[string][]row) map[probe]expectation {
+	t.Helper()
+	var all [][]row
+	for _, heading := range always {
+		all = append(all, tables[heading])
+	}
+	expected := a.expectations(t, asked, all)
+	for _, p := range asked {
+		if _, known := expected[p]; !known {
+			t.Errorf("no table is about %s", p)
+		}
+	}
+	return expected
+}
+
+// compare makes all probes.
+func (s *stage) compare(t *testing.T, nfCall string, asked []probe, expected map[probe]expectation) {
+	t.Helper()
+	s.nfCall(nfCall)
+	got := s.ask(asked)
+	for _, p := range asked {
+		if e := expected[p]; got[p] != e.want {
+			t.Errorf("%s: %s, want %s (line %d)", p, got[p], e.want, e.row.line)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -87,6 +88,27 @@ func (s *stage) network(fw *bridge.Firewall, n network) {
 				proto = "tcp"
 			}
 			space.Listen(proto, ":"+number)
+		}
+	}
+}
+
+// proxies plays userland proxies: listeners of the host's on all that is
+// published and translated.
+func (s *stage) proxies() {
+	s.t.Helper()
+	for _, n := range networks() {
+		for _, c := range n.containers {
+			if n.spec.IPv4.Mode == bridge.Routed {
+				continue
+			}
+			for _, p := range c.publish {
+				b := portmap.MustParse(p)
+				addr := ":" + fmt.Sprint(b.Host.First)
+				if b.HostAddr.IsValid() {
+					addr = netip.AddrPortFrom(b.HostAddr, b.Host.First).String()
+				}
+				s.spaces["host"].Listen(b.Proto.String(), addr)
+			}
 		}
 	}
 }

@@ -130,6 +130,10 @@ func (r row) expand(asked []probe) ([]probe, error) {
 
 // want turns the words of a table into the answer to a probe.
 func (a *atlas) want(p probe, outcome string) (answer, error) {
+	server := p.server(a)
+	if proxied, is := strings.CutPrefix(outcome, "proxy "); is {
+		server, outcome = "host", proxied // the proxies are listeners of the host's
+	}
 	source, delivered := strings.CutPrefix(outcome, "sees ")
 	if !delivered {
 		if !slices.Contains([]string{"silent", "refused", "unreachable", "invalid"}, outcome) {
@@ -137,7 +141,6 @@ func (a *atlas) want(p probe, outcome string) (answer, error) {
 		}
 		return answer{outcome: outcome}, nil
 	}
-	server := p.server(a)
 	switch source {
 	case "client":
 		source = p.from
