@@ -52,6 +52,9 @@ func (s scenario) page(t *testing.T, ruleset, everywhere map[nft.Family]string, 
 			inTable = true
 		}
 		words := strings.Fields(l.fate)
+		if words[1] == "as" {
+			words = append([]string{strings.Join(words[:3], " ")}, words[3:]...)
+		}
 		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s |\n",
 			words[0], protocols(words[1]), words[2], strings.Join(words[3:], " "), l.reason)
 	}
@@ -61,10 +64,13 @@ func (s scenario) page(t *testing.T, ruleset, everywhere map[nft.Family]string, 
 	if families == nil {
 		families = []nft.Family{nft.IPv4}
 	}
-	if s.update != nil {
+	switch {
+	case slices.Contains(families, nft.Bridge):
+		fmt.Fprint(&out, "\nOnly what is about frames: the chains of all hosts, and what two endpoints add.")
+	case s.update != nil:
 		fmt.Fprint(&out, "\nWithout what [every host](every-host.md) has, and the set of records.")
 	}
-	if !slices.Contains(families, nft.IPv6) {
+	if slices.Equal(families, []nft.Family{nft.IPv4}) {
 		note := "Table `ip6 seawall` is the same with IPv6 addresses."
 		if s.ipv6 != "" {
 			note = strings.TrimSuffix(note, ".") + "; there, " + quoted.ReplaceAllString(s.ipv6, "`$1`") + "."
@@ -76,7 +82,7 @@ func (s scenario) page(t *testing.T, ruleset, everywhere map[nft.Family]string, 
 	for _, f := range families {
 		whole += ruleset[f]
 		shown := ruleset[f]
-		if s.update != nil {
+		if s.update != nil && f != nft.Bridge {
 			shown = without(shown, everywhere[f])
 		}
 		block("", strings.ReplaceAll(shown, "\t", "    "))

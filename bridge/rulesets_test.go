@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/seawall-net/seawall/bridge"
+	"github.com/seawall-net/seawall/internal/netlab"
 	"github.com/seawall-net/seawall/nft"
 )
 
@@ -31,6 +33,8 @@ type scenario struct {
 	// fates is a table as in fates_test.go, with a reason behind a semicolon. Words in quotes there are objects of the
 	// ruleset. Lines that begin with # are paragraphs.
 	fates string
+	// forged is about raw frames in another's name: who, "as", whose address he claims, and then as in fates.
+	forged string
 	// families are the tables to show: those of IPv4 if nothing is said. ipv6 is what the other's has besides.
 	families []nft.Family
 	ipv6     string
@@ -70,6 +74,9 @@ func TestRulesets(t *testing.T) {
 			}
 			lines := explained(s.fates)
 			w.fates(lines.table())
+			forged := explained(s.forged)
+			w.forged(forged)
+			lines = append(lines, forged...)
 			comparePage(t, s.name+".md", s.page(t, w.printRuleset(), everywhere, lines))
 		})
 	}
@@ -140,6 +147,35 @@ func (all fateLines) table() string {
 		text.WriteString(l.fate + "\n")
 	}
 	return text.String()
+}
+
+// forged sends raw frames in others' names, in both families, and compares who gets them.
+func (w *world) forged(lines fateLines) {
+	w.t.Helper()
+	for _, l := range lines {
+		if l.fate == "" {
+			continue
+		}
+		sender, rest, ok := strings.Cut(l.fate, " as ")
+		claimed, rest, ok2 := strings.Cut(strings.TrimSpace(rest), " ")
+		if !ok || !ok2 {
+			w.t.Fatalf("%q: who, as whom?", l.fate)
+		}
+		for _, f := range w.parse(strings.TrimSpace(sender) + " " + rest) {
+			watch, _, _ := strings.Cut(f.want, " ")
+			r := w.RawProbe(netlab.RawProbe{
+				From: f.from, Interface: "eth0", DstMAC: w.hostMAC(f.from.Name()), Proto: f.proto, Dst: f.to,
+				Src: netip.AddrPortFrom(w.addrs[claimed][f.family], 0), Watch: w.spaces[watch],
+			})
+			got := watch + " gets nothing"
+			if r.Arrived {
+				got = watch + " gets it"
+			}
+			if got != f.want || r.Err != nil {
+				w.t.Errorf("%s\n\t%s to %s: %s (%v)", l.fate, f.proto, f.to, got, r)
+			}
+		}
+	}
 }
 
 // comparePage compares a page with what is in docs/rulesets, or writes it.
