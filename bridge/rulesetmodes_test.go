@@ -74,7 +74,7 @@ func modeScenarios() []scenario {
 		{
 			name: "icc-off", title: "A network without ICC",
 			about: `Inter-container communication is off: containers do not reach each other, but for what they publish, by the host's
-				addresses.`,
+				addresses. That is decided about frames, in a [table of its own](frames.md), since they need not pass the others.`,
 			docker: `
 				docker network create --ipv6 --subnet 172.18.0.0/24 --subnet fd00:18::/64 \
 					-o com.docker.network.bridge.name=br-front -o com.docker.network.bridge.enable_icc=false front
@@ -83,11 +83,32 @@ func modeScenarios() []scenario {
 			`,
 			update: withoutICC,
 			fates: `
-				app   tcp  host:8080      web sees gw-front  ; 'from-br-front' has it in 'open'; 'nat-from-br-front' masquerades
-				app   tcp  gw-front:8080  web sees gw-front  ; likewise
-				ext   tcp  host:8080      web sees ext       ; 'to-br-front' has it in 'open'
-				host  tcp  web:81         web sees gw-front  ; what the host sends is not forwarded
-				app   tcp  ext:80         ext sees host      ; 'from-br-front' accepts, 'nat-from-br-front' masquerades
+				app   tcp,udp  web:80         silent             ; frames from one port to another are dropped in table bridge seawall
+				app   icmp     web            silent             ; likewise
+				app   tcp      host:8080      web sees gw-front  ; 'from-br-front' has it in 'open'; 'nat-from-br-front' masquerades
+				app   tcp      gw-front:8080  web sees gw-front  ; likewise
+				ext   tcp      host:8080      web sees ext       ; 'to-br-front' has it in 'open'
+				host  tcp      web:81         web sees gw-front  ; what the host sends is not forwarded
+				app   tcp      ext:80         ext sees host      ; 'from-br-front' accepts, 'nat-from-br-front' masquerades
+			`,
+		},
+		{
+			name: "frames", title: "Frames: anti-spoofing, and ICC off",
+			about: `A container sends in its own name only: with its own MAC, IP and ARP addresses, and neither as a router nor as a
+				DHCP server. Its interface on the host is known by name before it exists. This network has no ICC either: frames from one
+				interface to another are dropped, but for those to a published port, which are marked on the way.`,
+			update:   frames,
+			families: []nft.Family{nft.Bridge},
+			fates: `
+				web  tcp,udp  ext:80  ext sees host  ; 'prerouting' finds nothing wrong
+				app  tcp,udp  web:80  silent         ; 'forward' finds both interfaces in 'icc-off'
+			`,
+			forged: `
+				# Raw frames with somebody's address as their source:
+				web  as web   udp  ext:80  ext gets it       ; 'own-ip4' and 'own-ip6' have it
+				web  as app   udp  ext:80  ext gets nothing  ; 'own-ip4' and 'own-ip6' have no such element
+				web  as ext   udp  ext:80  ext gets nothing  ; likewise
+				web  as host  udp  ext:80  ext gets nothing  ; likewise
 			`,
 		},
 		{
@@ -257,6 +278,20 @@ func withoutICC(tx *bridge.Tx) {
 	web.Publish(portmap.MustParse("8080:80"))
 	front.Attach(bridge.EndpointSpec{
 		Name: "app", IPv4: netip.MustParseAddr("172.18.0.3"), IPv6: netip.MustParseAddr("fd00:18::3"),
+	})
+}
+
+func frames(tx *bridge.Tx) {
+	front := tx.CreateNetwork(bridge.NetworkSpec{
+		Name: "front", Bridge: "br-front", DisableICC: true,
+		IPv4: bridge.Gateway{Subnet: netip.MustParsePrefix("172.18.0.0/24")},
+		IPv6: bridge.Gateway{Subnet: netip.MustParsePrefix("fd00:18::/64")},
+	})
+	front.Attach(bridge.EndpointSpec{
+		Name: "web", HostIfName: "port-web", IPv4: netip.MustParseAddr("172.18.0.2"), IPv6: netip.MustParseAddr("fd00:18::2"),
+	})
+	front.Attach(bridge.EndpointSpec{
+		Name: "app", HostIfName: "port-app", IPv4: netip.MustParseAddr("172.18.0.3"), IPv6: netip.MustParseAddr("fd00:18::3"),
 	})
 }
 

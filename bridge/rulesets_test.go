@@ -149,9 +149,11 @@ func (all fateLines) table() string {
 	return text.String()
 }
 
-// forged sends raw frames in others' names, in both families, and compares who gets them.
+// forged sends raw frames in others' names, in both families, all at once, and compares who gets them.
 func (w *world) forged(lines fateLines) {
 	w.t.Helper()
+	var fates []fate
+	var probes []netlab.RawProbe
 	for _, l := range lines {
 		if l.fate == "" {
 			continue
@@ -163,17 +165,20 @@ func (w *world) forged(lines fateLines) {
 		}
 		for _, f := range w.parse(strings.TrimSpace(sender) + " " + rest) {
 			watch, _, _ := strings.Cut(f.want, " ")
-			r := w.RawProbe(netlab.RawProbe{
+			fates = append(fates, f)
+			probes = append(probes, netlab.RawProbe{
 				From: f.from, Interface: "eth0", DstMAC: w.hostMAC(f.from.Name()), Proto: f.proto, Dst: f.to,
 				Src: netip.AddrPortFrom(w.addrs[claimed][f.family], 0), Watch: w.spaces[watch],
 			})
-			got := watch + " gets nothing"
-			if r.Arrived {
-				got = watch + " gets it"
-			}
-			if got != f.want || r.Err != nil {
-				w.t.Errorf("%s\n\t%s to %s: %s (%v)", l.fate, f.proto, f.to, got, r)
-			}
+		}
+	}
+	for i, r := range w.RawProbeAll(probes) {
+		got := probes[i].Watch.Name() + " gets nothing"
+		if r.Arrived {
+			got = probes[i].Watch.Name() + " gets it"
+		}
+		if got != fates[i].want || r.Err != nil {
+			w.t.Errorf("%s\n\tfrom %s to %s: %s (%v)", fates[i].line, probes[i].Src, fates[i].to, got, r)
 		}
 	}
 }

@@ -14,7 +14,7 @@ func scenarios() []scenario {
 		{
 			name: "every-host", title: "What every host has",
 			about: `Before there is a network, there are base chains that look packets up in empty maps. They stay as they are
-				with any number of networks and ports.`,
+				with any number of networks and ports. There is a table about [frames](frames.md), too.`,
 			ipv6: "'nat-prerouting' leaves link-local clients alone",
 			fates: `
 				ext   tcp      host:22    host sees ext   ; the host's own services are no chain's business
