@@ -118,6 +118,21 @@ func (end *linkEnd) missing() (string, error) {
 	if answers, err := end.groups.answers(link, end.addr); !answers || err != nil {
 		return fmt.Sprintf("%s does not answer for %s", end.name, end.addr), err
 	}
+	return unrouted(end.h, end.addr)
+}
+
+// unrouted tells whether the kernel does not yet take an IPv6 address for one of
+// the namespace's own. That is the last that it does about a new address, and
+// until then packets to it are sent to the link.
+func unrouted(h *netlink.Handle, a netip.Addr) (string, error) {
+	own := &netlink.Route{Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL, Dst: ipNet(a, a.BitLen())}
+	routes, err := h.RouteListFiltered(netlink.FAMILY_V6, own, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE|netlink.RT_FILTER_DST)
+	if err != nil {
+		return "", fmt.Errorf("list routes for %s: %w", a, err)
+	}
+	if len(routes) == 0 {
+		return fmt.Sprintf("%s is not entered into the routes", a), nil
+	}
 	return "", nil
 }
 

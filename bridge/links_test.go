@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/seawall-net/seawall/bridge"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // A network has a bridge with its addresses as long as it exists.
@@ -160,5 +162,25 @@ func TestConnectRefuses(t *testing.T) {
 	w.connect("a", "a1")
 	if err := w.fw.Connect(ctx, "a", "a1", bridge.Link{NetNS: ns.File()}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("connect twice: %v", err)
+	}
+}
+
+// When Connect returns, the container's kernel takes both addresses for its own, which takes it a while for IPv6.
+func TestConnectedContainersOwnTheirAddresses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bridge.Config{})
+	w.networkA()
+	for i := range 8 {
+		name := fmt.Sprint("a", i)
+		w.attach("a", name, 10+i)
+		w.connect("a", name)
+		routes, err := w.spaces[name].Netlink().RouteListFiltered(netlink.FAMILY_V6,
+			&netlink.Route{Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(routes, func(r netlink.Route) bool { return r.Dst.IP.String() == w.addrs[name][1].String() }) {
+			t.Errorf("%s is connected, and %s is not its own: %v", name, w.addrs[name][1], routes)
+		}
 	}
 }

@@ -138,7 +138,10 @@ func (ns *Namespace) Address(ifname string, prefixes ...string) {
 			if err := ns.setLink(ifname, func(link netlink.Link) error { return ns.handle.AddrAdd(link, addr) }); err != nil {
 				return err
 			}
-			return ns.awaitNeighbours(ifname, prefix.Addr())
+			if err := ns.awaitNeighbours(ifname, prefix.Addr()); err != nil {
+				return err
+			}
+			return ns.awaitRoute(ifname, prefix.Addr())
 		}, "%s: add address %s to %s", ns.name, text, ifname)
 	}
 }
@@ -168,6 +171,24 @@ func (ns *Namespace) awaitNeighbours(ifname string, addr netip.Addr) error {
 		time.Sleep(time.Millisecond)
 	}
 	return fmt.Errorf("interface %s: does not answer for %s: %w", ifname, addr, os.ErrDeadlineExceeded)
+}
+
+// awaitRoute waits until the kernel takes an IPv6 address for the namespace's own, which it does last. Until then the
+// namespace looks for the address on the segment.
+func (ns *Namespace) awaitRoute(ifname string, addr netip.Addr) error {
+	if addr.Is4() || ifname == "lo" {
+		return nil
+	}
+	own := &netlink.Route{Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL, Dst: ipNet(netip.PrefixFrom(addr, addr.BitLen()))}
+	for range 5000 {
+		routes, err := ns.handle.RouteListFiltered(netlink.FAMILY_V6, own,
+			netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE|netlink.RT_FILTER_DST)
+		if err != nil || len(routes) > 0 {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("interface %s: no local route for %s: %w", ifname, addr, os.ErrDeadlineExceeded)
 }
 
 // Route sends a destination ("198.51.100.0/24", or "default" for via's family) to the neighbour via, or, if via is the
