@@ -239,7 +239,11 @@ func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoi
 		if e == nil {
 			return fmt.Errorf("binding %s: its endpoint: %w", r.binding, errNotExist)
 		}
-		b, err := EndpointTx{tx, e}.binding(r.binding)
+		scope, bad := r.scope.normalize()
+		if bad != nil {
+			return bad
+		}
+		b, err := EndpointTx{tx, e}.binding(r.binding, scope)
 		if err != nil {
 			return err
 		}

@@ -131,11 +131,13 @@ type Binding struct {
 
 	// slot is the binding's place among its endpoint's while it is in force.
 	slot int
+	// scope is who reaches the port; nil is everybody.
+	scope *Scope
 }
 
 // Claim returns what the binding takes of the host in one family. It is false
-// if that is nothing: the endpoint has no address of the family, the binding is
-// for the other, or the host does not translate for the network.
+// if that is nothing: the endpoint has no address of the family, the binding or
+// its scope is for the other, or the host does not translate for the network.
 func (b *Binding) Claim(f nft.Family) (c portmap.Claim, ok bool) {
 	n := b.Endpoint.Network
 	if !n.translates(f) || !b.isFor(f) {
@@ -165,10 +167,13 @@ func (b *Binding) appendClaims(claims []portmap.Claim) []portmap.Claim {
 // isFor tells whether the binding concerns the endpoint's address of a family.
 func (b *Binding) isFor(f nft.Family) bool {
 	a := b.Port.HostAddr
-	if !a.IsValid() {
-		return b.Endpoint.Addr(f).IsValid() && !b.Endpoint.Network.gateway(f).ExplicitOnly
+	if !b.Endpoint.Addr(f).IsValid() || !b.scope.concerns(f) {
+		return false
 	}
-	return b.Endpoint.Addr(f).IsValid() && a.Is6() == (f == nft.IPv6)
+	if !a.IsValid() {
+		return !b.Endpoint.Network.gateway(f).ExplicitOnly
+	}
+	return a.Is6() == (f == nft.IPv6)
 }
 
 // String returns the binding as a line of `docker ps` would.
@@ -184,4 +189,4 @@ func (n *Network) Records() []string { return splitRecord(recordNetwork, n.Order
 func (e *Endpoint) Records() []string { return []string{e.record} }
 
 // Records returns the fact as it is kept in the kernel.
-func (b *Binding) Records() []string { return []string{b.encode()} }
+func (b *Binding) Records() []string { return splitRecord(recordBinding, b.Order, b.encode()) }

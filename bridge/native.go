@@ -185,29 +185,59 @@ func (l *nativeFamily) endpoint(e *Endpoint, add func(nft.Object)) {
 }
 
 func (l *nativeFamily) binding(b *Binding, add func(nft.Object)) {
-	to, ports := b.Endpoint.Addr(l.family), b.Port.Container
-	proto := nft.L4Proto(b.Port.Proto.Number())
 	c, published := b.Claim(l.family)
 	if !published {
 		l.unpublished(b, add)
 		return
 	}
-	l.nat.Publish(c, to, ports, b.encode(), add)
-	if network := b.Endpoint.Network; network.Host.UserlandProxy {
-		l.nat.LeaveToProxy(c, network.Spec.Bridge, add)
+	record := b.encode()
+	if len(record) > maxRecord {
+		l.keep(b, add)
+		record = ""
 	}
-	if ports.Len() > 1 && c.Ports == ports {
-		first, last := c.Span()
-		l.filter.OpenRange(to, proto, ports.First, ports.Last, first, last, add)
-		return
+	to, ports := b.Endpoint.Addr(l.family), b.Port.Container
+	proto := nft.L4Proto(b.Port.Proto.Number())
+	l.nat.Publish(c, to, ports, record, add)
+	proxy := b.Endpoint.Network.Host.UserlandProxy
+	if proxy {
+		l.nat.LeaveToProxy(c, b.Endpoint.Network.Spec.Bridge, add)
+	}
+	if b.scope != nil {
+		l.nat.Gate(c, b.scope.from(l.family), b.scope.Interface, proxy, add)
 	}
 	// Who publishes on one address means that one, and no other way in.
 	direct := c.Addr.IsUnspecified() && b.Endpoint.Network.opensDirectly()
+	if direct && b.scope != nil {
+		l.openWithin(b, add)
+	}
+	if ports.Len() > 1 && c.Ports == ports {
+		first, last := c.Span()
+		if direct && b.scope != nil {
+			// All of the host's addresses: that leaves out the endpoint's own.
+			l.filter.OpenRange(to, proto, ports.First, ports.Last, first, to.Prev(), add)
+			first = to.Next()
+		}
+		l.filter.OpenRange(to, proto, ports.First, ports.Last, first, last, add)
+		return
+	}
 	for i := range ports.Len() {
 		l.filter.Open(to, proto, ports.First+uint16(i), add)
-		if direct {
+		if direct && b.scope == nil {
 			l.filter.OpenDirect(to, proto, ports.First+uint16(i), add)
 		}
+	}
+}
+
+// openWithin lets packets in to the endpoint's own address that are in the
+// binding's scope.
+func (l *nativeFamily) openWithin(b *Binding, add func(nft.Object)) {
+	if b.scope.Interface == scopeHost {
+		return // what the host sends is not forwarded
+	}
+	n, to, ports := l.filterNetwork(b.Endpoint.Network), b.Endpoint.Addr(l.family), b.Port.Container
+	from := b.scope.from(l.family)
+	for i := range ports.Len() {
+		l.filter.OpenWithin(n, to, nft.L4Proto(b.Port.Proto.Number()), ports.First+uint16(i), from, b.scope.Interface, add)
 	}
 }
 
@@ -219,6 +249,10 @@ func (l *nativeFamily) unpublished(b *Binding, add func(nft.Object)) {
 	l.keep(b, add)
 	network := b.Endpoint.Network
 	if network.gateway(l.family).Mode != Routed || network.Spec.Internal {
+		return
+	}
+	if b.scope != nil {
+		l.openWithin(b, add)
 		return
 	}
 	proto, ports := nft.L4Proto(b.Port.Proto.Number()), b.Port.Container

@@ -67,6 +67,15 @@ func (w *recordWriter) gateway(g Gateway) {
 	}
 }
 
+func (w *recordWriter) scope(s *Scope) {
+	w.str(s.Interface)
+	w.uint(uint64(len(s.From)))
+	for _, p := range s.From {
+		w.addr(p.Addr())
+		w.uint(uint64(p.Bits()))
+	}
+}
+
 func (w *recordWriter) ports(p portmap.Ports) {
 	w.port(p.First)
 	w.port(p.Last)
@@ -161,6 +170,9 @@ func (b *Binding) encode() string {
 	w.uint(uint64(b.Port.Proto))
 	w.ports(b.Port.Host)
 	w.ports(b.Port.Container)
+	if b.scope != nil {
+		w.scope(b.scope)
+	}
 	return w.String()
 }
 
@@ -177,6 +189,7 @@ type record struct {
 	network NetworkSpec
 	end     EndpointSpec
 	binding portmap.Binding
+	scope   Scope // of the binding
 	part    partOfRecord
 }
 
@@ -226,6 +239,9 @@ func decodeRecord(s string) (record, error) {
 		rec.binding.HostAddr = r.addr()
 		rec.binding.Proto = portmap.Proto(r.atMost(1<<8 - 1))
 		rec.binding.Host, rec.binding.Container = r.ports(), r.ports()
+		if len(r.b) > 0 {
+			rec.scope = r.scope()
+		}
 	case recordPart:
 		rec.part = decodePart(&r)
 	default:

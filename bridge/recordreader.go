@@ -98,3 +98,20 @@ func (r *recordReader) gateway() Gateway {
 	}
 	return g
 }
+
+func (r *recordReader) scope() Scope {
+	s := Scope{Interface: r.str()}
+	for range r.atMost(maxFrom) {
+		a := r.addr()
+		p := netip.PrefixFrom(a, int(r.atMost(128)))
+		if !p.IsValid() {
+			r.bad = true
+			break
+		}
+		s.From = append(s.From, p)
+	}
+	if s.isZero() { // it would not have been written
+		r.bad = true
+	}
+	return s
+}

@@ -121,7 +121,7 @@ func facts(fw *bridge.Firewall) []string {
 		for e := range v.Endpoints(n) {
 			lines = append(lines, fmt.Sprintf("%d %s %+v", e.Order, e, e.Spec))
 			for b := range v.Bindings(e) {
-				lines = append(lines, fmt.Sprintf("%d %s %s %v", b.Order, e, b, b.Claims()))
+				lines = append(lines, fmt.Sprintf("%d %s %s %v %v", b.Order, e, b, b.Claims(), b.Scope()))
 			}
 		}
 	}

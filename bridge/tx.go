@@ -230,22 +230,32 @@ func (n NetworkTx) Detach(name string) {
 // Publish publishes ports of the endpoint on the host. It fails with a
 // [*portmap.SpecError] if a binding is wrong, and with fs.ErrExist, naming the
 // endpoint that has it, if a port is taken.
-func (e EndpointTx) Publish(ports ...portmap.Binding) {
+func (e EndpointTx) Publish(ports ...portmap.Binding) { e.PublishWithin(Scope{}, ports...) }
+
+// PublishWithin is Publish for some only: nobody outside of the scope reaches
+// the ports, by whatever way. It fails with a [*portmap.SpecError], too, if the
+// scope is wrong, or cannot hold in the network: in gateway mode NATUnprotected
+// all ports are open. Unpublish ends it.
+func (e EndpointTx) PublishWithin(scope Scope, ports ...portmap.Binding) {
 	tx := e.tx
 	if e.gone() {
 		return
+	}
+	within, bad := scope.normalize()
+	if bad != nil {
+		bad.Spec = fmt.Sprint(ports)
+		tx.fail(fmt.Errorf("bridge: publish %s: %w", e.fact, bad))
 	}
 	for _, p := range ports {
 		if tx.err != nil {
 			return
 		}
-		b, err := e.binding(p)
+		b, err := e.binding(p, within)
 		if err == nil {
 			err = tx.addBinding(b)
 		}
 		if err != nil {
 			tx.fail(fmt.Errorf("bridge: publish %s: %w", e.fact, err))
-			return
 		}
 	}
 }

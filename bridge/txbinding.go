@@ -7,8 +7,8 @@ import (
 	"github.com/seawall-net/seawall/portmap"
 )
 
-// binding makes the fact that publishes a port.
-func (e EndpointTx) binding(p portmap.Binding) (*Binding, error) {
+// binding makes the fact that publishes a port to a normalized scope.
+func (e EndpointTx) binding(p portmap.Binding, scope *Scope) (*Binding, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
@@ -16,7 +16,25 @@ func (e EndpointTx) binding(p portmap.Binding) (*Binding, error) {
 	if err := b.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", p, err)
 	}
+	if b.scope = scope; scope != nil {
+		if err := scope.problem(b); err != nil {
+			err.Spec = p.String()
+			return nil, err
+		}
+	}
+	if e.tx.fw.state.ambiguous(b) {
+		return nil, fmt.Errorf("%s: the endpoint publishes it already: %w", p, errExist)
+	}
 	return b, nil
+}
+
+// ambiguous tells whether an endpoint's bindings of the same port could not be
+// told apart, although they take different families.
+func (s *state) ambiguous(b *Binding) bool {
+	if b.Port.Dynamic() {
+		return false
+	}
+	return s.endpoint(b.Endpoint).unclaimed[b.Port] != nil || b.scope != nil && s.binding(b.Endpoint, b.Port) != nil
 }
 
 // check refuses what the endpoint's network cannot do.

@@ -35,6 +35,9 @@ type Filter struct {
 	// direct holds the ports of endpoints that may be reached without a
 	// translation, where the network allows that.
 	direct nft.Set
+	// within leads from such ports that are not for everybody to the chains that
+	// say for whom they are.
+	within nft.Set
 
 	raw, tracked, input, forward, leave nft.Chain
 }
@@ -61,6 +64,7 @@ func NewFilter(t nft.TableRef, userdata string) *Filter {
 		translated: set("translated", nft.TypeIFName, 0),
 		open:       set("open", port, 0),
 		direct:     set("direct", port, 0),
+		within:     set("within", port, nft.TypeVerdict),
 		openRanges: set("open-ranges", nft.TypeOf(addr, nft.TypeInetProto, nft.TypeInetService, addr), 0),
 
 		raw:     base("raw-prerouting", nft.Prerouting, nft.PriorityRaw),

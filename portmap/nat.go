@@ -23,6 +23,9 @@ type NAT struct {
 	endpointLen int
 	// ranges leads from ranges of ports to endpoints; the port stays.
 	ranges nft.Set
+	// gates, gatesAny and gateRanges lead from the same keys to the gates of
+	// ports that are not for everybody.
+	gates, gatesAny, gateRanges nft.Set
 
 	prerouting, output, publish, postrouting nft.Chain
 
@@ -59,13 +62,16 @@ func NewNAT(t nft.TableRef, userdata string) *NAT {
 		published:    set("published", hostPort, endpoint),
 		publishedAny: set("published-any", port, endpoint),
 		ranges:       set("ranges", hostPort, addr),
+		gates:        set("gates", hostPort, nft.TypeVerdict),
+		gatesAny:     set("gates-any", port, nft.TypeVerdict),
+		gateRanges:   set("gate-ranges", hostPort, nft.TypeVerdict),
 		prerouting:   base("nat-prerouting", nft.Prerouting, nft.PriorityDNAT),
 		output:       base("nat-output", nft.Output, nft.PriorityDNAT),
 		postrouting:  base("nat-postrouting", nft.Postrouting, nft.PrioritySNAT),
 		publish:      nft.Chain{Table: t, Name: "publish"},
 		proxied:      newProxied(t, userdata),
 	}
-	n.ranges.Interval = true
+	n.ranges.Interval, n.gateRanges.Interval = true, true
 	n.publishedRef, n.publishedAnyRef = n.published.Ref(), n.publishedAny.Ref()
 	n.endpointLen = len(nft.Key(nft.Addr(unspecified(t.Family)), nft.Port(0)))
 	return n
