@@ -18,13 +18,13 @@ type model map[int]modelNetwork
 type modelNetwork struct {
 	families  int // bit 0: IPv4, bit 1: IPv6
 	kind      int // of modelKinds
-	endpoints map[int][]portmap.Binding
+	endpoints map[int][]modelBinding
 }
 
 func (m model) clone() model {
 	out := model{}
 	for n, net := range m {
-		endpoints := map[int][]portmap.Binding{}
+		endpoints := map[int][]modelBinding{}
 		for e, bindings := range net.endpoints {
 			endpoints[e] = slices.Clone(bindings)
 		}
@@ -39,8 +39,9 @@ func modelName(kind string, n int) string { return fmt.Sprint(kind, n) }
 var modelKinds = []struct {
 	options  func(*NetworkSpec)
 	internal bool
-	routed   int // families, as in modelNetwork
 	binding  string
+	// families, as in modelNetwork
+	routed, unprotected int
 }{
 	{options: func(*NetworkSpec) {}},
 	{options: func(*NetworkSpec) {}},
@@ -48,7 +49,7 @@ var modelKinds = []struct {
 	{options: func(s *NetworkSpec) { s.Internal, s.IPv4.Mode, s.IPv6.Mode = true, Isolated, Isolated }, internal: true},
 	{options: func(s *NetworkSpec) { s.IPv4.Mode, s.IPv6.Mode = Routed, Routed }, routed: 3},
 	{options: func(s *NetworkSpec) { s.IPv6.Mode, s.DisableHostAccess = Routed, true }, routed: 2},
-	{options: func(s *NetworkSpec) { s.IPv4.Mode, s.RandomMasquerade = NATUnprotected, true }},
+	{options: func(s *NetworkSpec) { s.IPv4.Mode, s.RandomMasquerade = NATUnprotected, true }, unprotected: 1},
 	{options: func(s *NetworkSpec) { s.DisableMasquerade, s.TrustedInterfaces = true, []string{"eth1", "eth2"} }},
 	{options: func(s *NetworkSpec) { s.DisableICC, s.AcceptFwmark = true, Fwmark{1, 3} }},
 	{options: func(s *NetworkSpec) {
@@ -92,7 +93,7 @@ func modelEndpoint(n, families, e int) EndpointSpec {
 }
 
 // ports lists what a binding takes of the host: address, port and protocol.
-func (n modelNetwork) ports(b portmap.Binding) (out []netip.AddrPort) {
+func (n modelNetwork) ports(b modelBinding) (out []netip.AddrPort) {
 	kind := modelKinds[n.kind]
 	for f, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		a := b.HostAddr
@@ -102,7 +103,7 @@ func (n modelNetwork) ports(b portmap.Binding) (out []netip.AddrPort) {
 				a = netip.MustParseAddr(kind.binding)
 			}
 		}
-		if (n.families&^kind.routed)&(1<<f) == 0 || kind.internal || a.Is4() != any.Is4() {
+		if (n.families&modelScopes[b.scope].families&^kind.routed)&(1<<f) == 0 || kind.internal || a.Is4() != any.Is4() {
 			continue
 		}
 		for p := int(b.Host.First); p <= int(b.Host.Last); p++ {
@@ -113,7 +114,7 @@ func (n modelNetwork) ports(b portmap.Binding) (out []netip.AddrPort) {
 }
 
 // refuses tells whether an endpoint cannot publish a binding.
-func (n modelNetwork) refuses(m model, e int, b portmap.Binding) bool {
+func (n modelNetwork) refuses(m model, e int, b modelBinding) bool {
 	family := 1
 	if b.HostAddr.Is6() {
 		family = 2
@@ -124,13 +125,13 @@ func (n modelNetwork) refuses(m model, e int, b portmap.Binding) bool {
 		return true
 	case b.HostAddr.IsLoopback() && kind.routed&family != 0:
 		return true
-	case len(n.ports(b)) == 0:
-		return slices.Contains(n.endpoints[e], b)
+	case n.refusesScope(e, b):
+		return true
 	}
 	return m.taken(n, b)
 }
 
-func (m model) taken(by modelNetwork, b portmap.Binding) bool {
+func (m model) taken(by modelNetwork, b modelBinding) bool {
 	want := by.ports(b)
 	for _, net := range m {
 		for _, bindings := range net.endpoints {
@@ -152,9 +153,12 @@ func (m model) taken(by modelNetwork, b portmap.Binding) bool {
 	return false
 }
 
-func randomBinding(rnd *rand.Rand) portmap.Binding {
+func randomBinding(rnd *rand.Rand) modelBinding {
 	hosts := []string{"", "", "0.0.0.0", "::", "127.0.0.1", "::1", "192.0.2.1", "2001:db8::1"}
-	b := portmap.Binding{Proto: portmap.Proto(rnd.IntN(3))}
+	b := modelBinding{Binding: portmap.Binding{Proto: portmap.Proto(rnd.IntN(3))}}
+	if rnd.IntN(3) == 0 {
+		b.scope = rnd.IntN(len(modelScopes))
+	}
 	if h := hosts[rnd.IntN(len(hosts))]; h != "" {
 		b.HostAddr = netip.MustParseAddr(h)
 	}
@@ -198,7 +202,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 			tx.CreateNetwork(modelSpec(n, families, kind))
 			return true
 		}
-		m[n] = modelNetwork{families, kind, map[int][]portmap.Binding{}}
+		m[n] = modelNetwork{families, kind, map[int][]modelBinding{}}
 		tx.CreateNetwork(modelSpec(n, families, kind))
 	case k < 4:
 		tx.RemoveNetwork(name)
@@ -208,7 +212,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 		families, kind := 1+rnd.IntN(3), rnd.IntN(len(modelKinds))
 		tx.RemoveNetwork(name)
 		tx.CreateNetwork(modelSpec(n, families, kind))
-		m[n] = modelNetwork{families, kind, map[int][]portmap.Binding{}}
+		m[n] = modelNetwork{families, kind, map[int][]modelBinding{}}
 		return !exists
 	case k < 9:
 		e := rnd.IntN(6)
@@ -216,7 +220,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 		if !exists || net.endpoints[e] != nil {
 			return true
 		}
-		net.endpoints[e] = []portmap.Binding{}
+		net.endpoints[e] = []modelBinding{}
 	case k < 10:
 		e, ok := pick(rnd, net.endpoints)
 		if !ok && rnd.IntN(4) > 0 {
@@ -251,7 +255,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 		if bad && rnd.IntN(4) > 0 {
 			return false
 		}
-		tx.Network(name).Endpoint(modelName("end", e)).Publish(b)
+		tx.Network(name).Endpoint(modelName("end", e)).PublishWithin(modelScopes[b.scope].Scope, b.Binding)
 		net.endpoints[e] = append(net.endpoints[e], b)
 		return bad
 	default:
@@ -261,13 +265,13 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 		}
 		i := rnd.IntN(len(net.endpoints[e]))
 		b := net.endpoints[e][i]
-		tx.Network(name).Endpoint(modelName("end", e)).Unpublish(b)
+		tx.Network(name).Endpoint(modelName("end", e)).Unpublish(b.Binding)
 		net.endpoints[e] = slices.Delete(net.endpoints[e], i, i+1)
 		if rnd.IntN(4) == 0 { // shifted to the next ports: old and new overlap
 			b.Host.First, b.Host.Last = b.Host.First+1, b.Host.Last+1
 			b.Container.First, b.Container.Last = b.Container.First+1, b.Container.Last+1
 			if !net.refuses(m, e, b) {
-				tx.Network(name).Endpoint(modelName("end", e)).Publish(b)
+				tx.Network(name).Endpoint(modelName("end", e)).PublishWithin(modelScopes[b.scope].Scope, b.Binding)
 				net.endpoints[e] = append(net.endpoints[e], b)
 			}
 		}
@@ -291,7 +295,7 @@ func (m model) describe() []string {
 			}
 			out = append(out, fmt.Sprintf("%s: %+v", spec.Name, end))
 			for _, b := range bindings {
-				out = append(out, fmt.Sprintf("%s/%s: %+v", spec.Name, end.Name, b))
+				out = append(out, fmt.Sprintf("%s/%s: %+v %v", spec.Name, end.Name, b.Binding, modelScopes[b.scope].Scope))
 			}
 		}
 	}
@@ -307,7 +311,7 @@ func describeView(v *View) []string {
 		for e := range v.Endpoints(n) {
 			out = append(out, fmt.Sprintf("%s: %+v", n.Spec.Name, e.Spec))
 			for b := range v.Bindings(e) {
-				out = append(out, fmt.Sprintf("%s/%s: %+v", n.Spec.Name, e.Spec.Name, b.Port))
+				out = append(out, fmt.Sprintf("%s/%s: %+v %v", n.Spec.Name, e.Spec.Name, b.Port, b.Scope()))
 			}
 		}
 	}

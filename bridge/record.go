@@ -167,7 +167,7 @@ func (b *Binding) encode() string {
 	w.order(b.Order)
 	w.order(b.Endpoint.Order)
 	w.addr(b.Port.HostAddr)
-	w.uint(uint64(b.Port.Proto))
+	w.uint(uint64(b.Port.Proto)<<1 | bit(0, b.scope != nil))
 	w.ports(b.Port.Host)
 	w.ports(b.Port.Container)
 	if b.scope != nil {
@@ -237,9 +237,10 @@ func decodeRecord(s string) (record, error) {
 	case recordBinding:
 		rec.order, rec.parent = r.order(), r.order()
 		rec.binding.HostAddr = r.addr()
-		rec.binding.Proto = portmap.Proto(r.atMost(1<<8 - 1))
+		protoAndMore := r.atMost(1<<9 - 1)
+		rec.binding.Proto = portmap.Proto(protoAndMore >> 1)
 		rec.binding.Host, rec.binding.Container = r.ports(), r.ports()
-		if len(r.b) > 0 {
+		if protoAndMore&1 != 0 {
 			rec.scope = r.scope()
 		}
 	case recordPart:

@@ -58,6 +58,17 @@ func randomFacts(rnd *rand.Rand) []Fact {
 	e := &Endpoint{Network: n, Order: order(), Spec: EndpointSpec{Name: text(maxName), IPv4: addr(), IPv6: addr(), MAC: net.HardwareAddr(text(6)),
 		HostIfName: text(maxIfName), AllowSpoofing: rnd.IntN(2) == 0}}
 	b := &Binding{Endpoint: e, Order: order(), Port: portmap.Binding{HostAddr: addr(), Proto: portmap.Proto(rnd.IntN(3)), Host: ports(), Container: ports()}}
+	if rnd.IntN(2) == 0 {
+		b.scope = &Scope{Interface: text(maxIfName)}
+		for range rnd.IntN(maxFrom + 1) {
+			if a := addr(); a.IsValid() {
+				b.scope.From = append(b.scope.From, netip.PrefixFrom(a, rnd.IntN(a.BitLen()+1)))
+			}
+		}
+		if b.scope.isZero() {
+			b.scope = nil
+		}
+	}
 	h.record, f.record, n.record, e.record = h.encode("native"), f.encode(), n.encode(), e.encode()
 	return []Fact{h, f, n, e, b}
 }
@@ -73,7 +84,7 @@ func wantRecord(f Fact) record {
 	case *Endpoint:
 		return record{kind: recordEndpoint, order: f.Order, parent: f.Network.Order, end: f.Spec}
 	case *Binding:
-		return record{kind: recordBinding, order: f.Order, parent: f.Endpoint.Order, binding: f.Port}
+		return record{kind: recordBinding, order: f.Order, parent: f.Endpoint.Order, binding: f.Port, scope: f.Scope()}
 	}
 	return record{}
 }
@@ -146,6 +157,10 @@ func TestLargestRecordsFit(t *testing.T) {
 		IPv4: netip.MustParseAddr("10.0.0.2"), IPv6: v6.Addr().Next().Next(), MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}}
 	b := &Binding{Endpoint: e, Order: 1<<48 - 1, Port: portmap.Binding{HostAddr: v6.Addr(), Proto: portmap.SCTP,
 		Host: portmap.Ports{First: 1, Last: 65535}, Container: portmap.Ports{First: 1, Last: 65535}}}
+	b.scope = &Scope{Interface: strings.Repeat("i", maxIfName)}
+	for range maxFrom {
+		b.scope.From = append(b.scope.From, netip.PrefixFrom(v6.Addr().Next(), 128))
+	}
 	n.record, e.record = n.encode(), e.encode()
 	// The kernel's limit for elements is the lowest; a TLV header takes a few bytes.
 	for _, f := range []Fact{n, e, b} {
@@ -179,11 +194,9 @@ func TestMalformedRecordsAreRefused(t *testing.T) {
 	}
 	huge := &Network{Spec: NetworkSpec{MTU: 1 << 20}}
 	odd := &Binding{Endpoint: &Endpoint{}, Port: portmap.Binding{Proto: 255}}
-	proto := []byte(odd.encode())
-	i := strings.IndexByte(string(proto), 0xff)
-	proto = append(proto[:i+1], append([]byte{0x02}, proto[i+2:]...)...) // 383, which is 127 in eight bits
+	proto := strings.Replace(odd.encode(), "\xfe\x03", "\xfe\x07", 1) // 511, which is 255 in eight bits
 	for name, s := range map[string]string{
-		"MTU": huge.encode(), "protocol": string(proto), "kind": "X", "nothing": "",
+		"MTU": huge.encode(), "protocol": proto, "kind": "X", "nothing": "",
 		"version": string([]byte{recordHost, 2}), "family": string([]byte{recordForward, 7}),
 	} {
 		if r, err := decodeRecord(s); err == nil {
@@ -219,7 +232,11 @@ func FuzzDecodeRecord(f *testing.F) {
 		case recordEndpoint:
 			again = (&Endpoint{Network: &Network{Order: r.parent}, Order: r.order, Spec: r.end}).encode()
 		case recordBinding:
-			again = (&Binding{Endpoint: &Endpoint{Order: r.parent}, Order: r.order, Port: r.binding}).encode()
+			b := &Binding{Endpoint: &Endpoint{Order: r.parent}, Order: r.order, Port: r.binding}
+			if !r.scope.isZero() {
+				b.scope = &r.scope
+			}
+			again = b.encode()
 		case recordPart:
 			w := recordWriter{[]byte{recordPart, r.part.kind}}
 			w.order(r.part.order)

@@ -144,8 +144,7 @@ func TestPublishToInterface(t *testing.T) {
 				ext   tcp,udp  loopback:8080  a1 gets nothing
 				ext   tcp      loopback:8082  a2 gets nothing
 				ext   tcp,udp  host:8080      a1 answers
-				far   tcp,udp  host:8080      a1 gets nothing
-				far   tcp,udp  host:8079      a1 answers
+				ext   tcp,udp  host:8084      a2 gets nothing
 			`)
 			w.adopts()
 			w.unpublish("a", "a1", append(all, "8085:80", "8085:80/udp")...)

@@ -28,13 +28,26 @@ func (e EndpointTx) binding(p portmap.Binding, scope *Scope) (*Binding, error) {
 	return b, nil
 }
 
-// ambiguous tells whether an endpoint's bindings of the same port could not be
-// told apart, although they take different families.
+// ambiguous tells whether the endpoint publishes the same port already, though in
+// another family only: Unpublish could not tell them apart.
 func (s *state) ambiguous(b *Binding) bool {
 	if b.Port.Dynamic() {
+		return false // the latest goes first
+	}
+	other := s.endpoint(b.Endpoint).unclaimed[b.Port]
+	if other == nil && b.scope != nil {
+		other = s.binding(b.Endpoint, b.Port)
+	}
+	if other == nil {
 		return false
 	}
-	return s.endpoint(b.Endpoint).unclaimed[b.Port] != nil || b.scope != nil && s.binding(b.Endpoint, b.Port) != nil
+	for _, f := range [...]nft.Family{nft.IPv4, nft.IPv6} {
+		_, mine := b.Claim(f)
+		if _, its := other.Claim(f); mine && its {
+			return false // that is a conflict
+		}
+	}
+	return true
 }
 
 // check refuses what the endpoint's network cannot do.
