@@ -249,6 +249,12 @@ func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoi
 		}
 		b.Order = r.order
 		return tx.addBinding(b)
+	case recordLink:
+		from, to := endpoints[r.parent], endpoints[r.to]
+		if from == nil || to == nil || from.Network != to.Network {
+			return fmt.Errorf("link %d: its endpoints: %w", r.order, errNotExist)
+		}
+		return tx.link(&ContainerLink{From: from, To: to, Order: r.order, Port: r.link})
 	default:
 		return fmt.Errorf("a second host record: %w", ErrForeignTable)
 	}

@@ -19,6 +19,8 @@ func hostOf(f Fact) *Host {
 		return f.Network.Host
 	case *Binding:
 		return f.Endpoint.Network.Host
+	case *ContainerLink:
+		return f.From.Network.Host
 	}
 	panic("bridge: a fact of no host")
 }
@@ -38,6 +40,8 @@ func (l *nativeFamily) disabled(f Fact, add func(nft.Object)) {
 	case *Endpoint:
 		concerned = f.Addr(l.family).IsValid()
 	case *Binding:
+		concerned = f.isFor(l.family)
+	case *ContainerLink:
 		concerned = f.isFor(l.family)
 	}
 	if concerned {
@@ -70,6 +74,8 @@ func factID(f Fact) (kind byte, order uint64) {
 		return recordEndpoint, f.Order
 	case *Binding:
 		return recordBinding, f.Order
+	case *ContainerLink:
+		return recordLink, f.Order
 	}
 	return recordHost, 0
 }

@@ -190,3 +190,58 @@ func ExampleTransaction() {
 	// 1000 ports: 2000 objects
 	// one more: 2 objects
 }
+
+// A port for the LAN only, and one for the host itself.
+func ExampleEndpointTx_PublishWithin() {
+	ctx := context.Background()
+	fw, err := bridge.Open(ctx, bridge.Config{RulesOnly: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer fw.Teardown(ctx)
+	err = fw.Update(ctx, func(tx *bridge.Tx) error {
+		c1 := tx.CreateNetwork(bridge.NetworkSpec{Name: "lan", IPv4: bridge.Gateway{Subnet: netip.MustParsePrefix("172.19.0.0/16")}}).
+			Attach(bridge.EndpointSpec{Name: "c1", IPv4: netip.MustParseAddr("172.19.0.2")})
+		c1.PublishWithin(bridge.Scope{
+			From: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Interface: "eth0",
+		}, portmap.MustParse("8090:90"))
+		c1.PublishWithin(bridge.Scope{Interface: "lo"}, portmap.MustParse("9090:9090"))
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for b := range fw.View().Bindings(fw.View().Endpoint("lan", "c1")) {
+		fmt.Println(b.Port, b.Scope().From, b.Scope().Interface)
+	}
+	// Output:
+	// 8090:90 [192.0.2.0/24] eth0
+	// 9090:9090 [] lo
+}
+
+// A container that only its sibling may talk to.
+func ExampleEndpointTx_Link() {
+	ctx := context.Background()
+	fw, err := bridge.Open(ctx, bridge.Config{RulesOnly: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer fw.Teardown(ctx)
+	err = fw.Update(ctx, func(tx *bridge.Tx) error {
+		n := tx.CreateNetwork(bridge.NetworkSpec{
+			Name: "apart", DisableICC: true, IPv4: bridge.Gateway{Subnet: netip.MustParsePrefix("172.19.0.0/16")},
+		})
+		n.Attach(bridge.EndpointSpec{Name: "db", IPv4: netip.MustParseAddr("172.19.0.3")})
+		port, err := bridge.ParseLinkPort("5432/tcp")
+		n.Attach(bridge.EndpointSpec{Name: "web", IPv4: netip.MustParseAddr("172.19.0.2")}).Link("db", port)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for l := range fw.View().Links(fw.View().Endpoint("apart", "web")) {
+		fmt.Println(l)
+	}
+	// Output:
+	// apart/web to apart/db 5432/tcp
+}

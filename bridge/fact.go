@@ -8,8 +8,8 @@ import (
 )
 
 // A Fact is something that the firewall has to make true: a [*Host], a
-// [*Forwarding], a [*Network], an [*Endpoint] or a [*Binding]. Facts are
-// immutable.
+// [*Forwarding], a [*Network], an [*Endpoint], a [*Binding] or a
+// [*ContainerLink]. Facts are immutable.
 type Fact interface {
 	// Records is the fact in the form that is kept in the kernel, to be read
 	// back by the next process: nearly always one string, and more where one

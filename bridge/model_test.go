@@ -19,6 +19,7 @@ type modelNetwork struct {
 	families  int // bit 0: IPv4, bit 1: IPv6
 	kind      int // of modelKinds
 	endpoints map[int][]modelBinding
+	links     []modelLink
 }
 
 func (m model) clone() model {
@@ -28,7 +29,7 @@ func (m model) clone() model {
 		for e, bindings := range net.endpoints {
 			endpoints[e] = slices.Clone(bindings)
 		}
-		out[n] = modelNetwork{net.families, net.kind, endpoints}
+		out[n] = modelNetwork{net.families, net.kind, endpoints, slices.Clone(net.links)}
 	}
 	return out
 }
@@ -192,7 +193,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 	}
 	net, exists := m[n]
 	name := modelName("net", n)
-	switch k := rnd.IntN(20); {
+	switch k := rnd.IntN(22); {
 	case k < 3:
 		n = rnd.IntN(5)
 		families, kind := 1+rnd.IntN(3), rnd.IntN(len(modelKinds))
@@ -202,7 +203,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 			tx.CreateNetwork(modelSpec(n, families, kind))
 			return true
 		}
-		m[n] = modelNetwork{families, kind, map[int][]modelBinding{}}
+		m[n] = modelNetwork{families, kind, map[int][]modelBinding{}, nil}
 		tx.CreateNetwork(modelSpec(n, families, kind))
 	case k < 4:
 		tx.RemoveNetwork(name)
@@ -212,7 +213,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 		families, kind := 1+rnd.IntN(3), rnd.IntN(len(modelKinds))
 		tx.RemoveNetwork(name)
 		tx.CreateNetwork(modelSpec(n, families, kind))
-		m[n] = modelNetwork{families, kind, map[int][]modelBinding{}}
+		m[n] = modelNetwork{families, kind, map[int][]modelBinding{}, nil}
 		return !exists
 	case k < 9:
 		e := rnd.IntN(6)
@@ -228,6 +229,7 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 		}
 		tx.Network(name).Detach(modelName("end", e))
 		delete(net.endpoints, e)
+		m[n] = net.without(e)
 		return !ok
 	case k < 11: // all ports to another endpoint
 		e, ok := pick(rnd, net.endpoints)
@@ -238,14 +240,16 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 		}
 		moved := net.endpoints[e]
 		tx.Network(name).Endpoint(modelName("end", e)).MovePorts(tx.Network(modelName("net", n2)).Endpoint(modelName("end", e2)))
-		net.endpoints[e] = []portmap.Binding{}
+		net.endpoints[e] = []modelBinding{}
 		for _, b := range moved {
 			if m[n2].refuses(m, e2, b) {
 				return true
 			}
 			m[n2].endpoints[e2] = append(m[n2].endpoints[e2], b)
 		}
-	case k < 17:
+	case k < 13:
+		return m.stepLink(rnd, tx, n)
+	case k < 19:
 		e, ok := pick(rnd, net.endpoints)
 		if !ok {
 			return false
@@ -288,6 +292,9 @@ func (m model) describe() []string {
 			panic(err)
 		}
 		out = append(out, fmt.Sprintf("%+v", spec))
+		for _, l := range net.links {
+			out = append(out, l.String(spec.Name))
+		}
 		for e, bindings := range net.endpoints {
 			end, err := modelEndpoint(n, net.families, e).normalize(&Network{Spec: spec})
 			if err != nil {
@@ -312,6 +319,9 @@ func describeView(v *View) []string {
 			out = append(out, fmt.Sprintf("%s: %+v", n.Spec.Name, e.Spec))
 			for b := range v.Bindings(e) {
 				out = append(out, fmt.Sprintf("%s/%s: %+v %v", n.Spec.Name, e.Spec.Name, b.Port, b.Scope()))
+			}
+			for l := range v.Links(e) {
+				out = append(out, l.String())
 			}
 		}
 	}

@@ -107,6 +107,8 @@ func (l *nativeFamily) compile(f Fact, add func(nft.Object)) {
 		l.endpoint(f, add)
 	case *Binding:
 		l.binding(f, add)
+	case *ContainerLink:
+		l.containerLink(f, add)
 	}
 }
 
@@ -259,4 +261,21 @@ func (l *nativeFamily) unpublished(b *Binding, add func(nft.Object)) {
 	for i := range ports.Len() {
 		l.filter.OpenDirect(b.Endpoint.Addr(l.family), proto, ports.First+uint16(i), add)
 	}
+}
+
+// containerLink is about packets that are routed. Frames that are bridged are the business
+// of the table of family bridge.
+func (l *nativeFamily) containerLink(c *ContainerLink, add func(nft.Object)) {
+	if !c.isFor(l.family) {
+		return
+	}
+	l.keep(c, add)
+	n, proto := l.filterNetwork(c.From.Network), nft.L4Proto(c.Port.Proto.Number())
+	for i := range c.Port.Ports.Len() {
+		l.filter.Link(n, l.neighbour(c.From), l.neighbour(c.To), proto, c.Port.Ports.First+uint16(i), add)
+	}
+}
+
+func (l *nativeFamily) neighbour(e *Endpoint) isolation.Neighbour {
+	return isolation.Neighbour{Addr: e.Addr(l.family), MAC: [6]byte(e.Spec.MAC)}
 }

@@ -46,6 +46,16 @@ func TestNativeRulesetIsNFTs(t *testing.T) {
 		w := twoNetworks(t, cfg)
 		w.attach("a", "more", 20, "9000-9009:9000-9009", "192.0.2.1:9100-9109:9100-9109/udp", "9200-9202:9300-9302/sctp",
 			"127.0.0.1:9400:80", "[::1]:9400:80", "192.0.2.1:9500:80/udp", "[2001:db8:1::1]:9500:80/udp")
+		w.publishWithin("a", "more", scope("eth0", "198.51.100.0/24", "192.0.2.7/32", "2001:db8::/29"), "9600:80", "9600:80/udp",
+			"192.0.2.1:9601:80", "[2001:db8:1::1]:9601:80", "9610-9612:9610-9612", "9620-9622:9710-9712/sctp")
+		w.publishWithin("a", "more", scope("lo"), "9602:80")
+		w.create(with(networkSpec("c", "172.30.3.0/24", "fd00:30:3::/64"), func(s *bridge.NetworkSpec) {
+			s.DisableICC, s.TrustedInterfaces = true, []string{"eth0", "eth1"}
+		}))
+		w.attach("c", "c1", 2)
+		w.attach("c", "c2", 3)
+		w.publishWithin("c", "c1", scope("eth0"), "9603:80")
+		w.link("c", "c1", "c2", "80-81", "80/udp")
 		w.handAppend("a1", 80, drop)
 		rs, err := w.fw.Ruleset(context.Background())
 		if err != nil {

@@ -69,6 +69,9 @@ func compileAll(t testing.TB, fw *Firewall) *nft.Ruleset {
 			for b := range v.Bindings(e) {
 				facts = append(facts, b)
 			}
+			for l := range v.Links(e) {
+				facts = append(facts, l)
+			}
 		}
 	}
 	for _, f := range facts {

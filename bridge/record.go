@@ -24,6 +24,7 @@ const (
 	recordNetwork  = 'N'
 	recordEndpoint = 'E'
 	recordBinding  = 'B'
+	recordLink     = 'L'
 	recordPart     = 'P'
 )
 
@@ -190,6 +191,8 @@ type record struct {
 	end     EndpointSpec
 	binding portmap.Binding
 	scope   Scope // of the binding
+	to      uint64
+	link    LinkPort
 	part    partOfRecord
 }
 
@@ -243,6 +246,10 @@ func decodeRecord(s string) (record, error) {
 		if protoAndMore&1 != 0 {
 			rec.scope = r.scope()
 		}
+	case recordLink:
+		rec.order, rec.parent, rec.to = r.order(), r.order(), r.order()
+		rec.link.Proto = portmap.Proto(r.atMost(1<<8 - 1))
+		rec.link.Ports = r.ports()
 	case recordPart:
 		rec.part = decodePart(&r)
 	default:

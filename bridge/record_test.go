@@ -69,8 +69,9 @@ func randomFacts(rnd *rand.Rand) []Fact {
 			b.scope = nil
 		}
 	}
+	l := &ContainerLink{From: e, To: &Endpoint{Order: order()}, Order: order(), Port: LinkPort{ports(), portmap.Proto(rnd.IntN(3))}}
 	h.record, f.record, n.record, e.record = h.encode("native"), f.encode(), n.encode(), e.encode()
-	return []Fact{h, f, n, e, b}
+	return []Fact{h, f, n, e, b, l}
 }
 
 func wantRecord(f Fact) record {
@@ -85,6 +86,8 @@ func wantRecord(f Fact) record {
 		return record{kind: recordEndpoint, order: f.Order, parent: f.Network.Order, end: f.Spec}
 	case *Binding:
 		return record{kind: recordBinding, order: f.Order, parent: f.Endpoint.Order, binding: f.Port, scope: f.Scope()}
+	case *ContainerLink:
+		return record{kind: recordLink, order: f.Order, parent: f.From.Order, to: f.To.Order, link: f.Port}
 	}
 	return record{}
 }
@@ -163,7 +166,8 @@ func TestLargestRecordsFit(t *testing.T) {
 	}
 	n.record, e.record = n.encode(), e.encode()
 	// The kernel's limit for elements is the lowest; a TLV header takes a few bytes.
-	for _, f := range []Fact{n, e, b} {
+	l := &ContainerLink{From: e, To: e, Order: 1<<48 - 1, Port: LinkPort{b.Port.Host, portmap.SCTP}}
+	for _, f := range []Fact{n, e, b, l} {
 		for _, r := range f.Records() {
 			if len(r) > maxRecord {
 				t.Errorf("%T: %d bytes", f, len(r))
@@ -237,6 +241,8 @@ func FuzzDecodeRecord(f *testing.F) {
 				b.scope = &r.scope
 			}
 			again = b.encode()
+		case recordLink:
+			again = (&ContainerLink{From: &Endpoint{Order: r.parent}, To: &Endpoint{Order: r.to}, Order: r.order, Port: r.link}).encode()
 		case recordPart:
 			w := recordWriter{[]byte{recordPart, r.part.kind}}
 			w.order(r.part.order)

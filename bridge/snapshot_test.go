@@ -123,6 +123,9 @@ func facts(fw *bridge.Firewall) []string {
 			for b := range v.Bindings(e) {
 				lines = append(lines, fmt.Sprintf("%d %s %s %v %v", b.Order, e, b, b.Claims(), b.Scope()))
 			}
+			for l := range v.Links(e) {
+				lines = append(lines, fmt.Sprintf("%d %s", l.Order, l))
+			}
 		}
 	}
 	return lines

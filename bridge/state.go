@@ -36,6 +36,8 @@ type networkState struct {
 type endpointState struct {
 	fact     *Endpoint
 	bindings []*Binding // in no order
+	// links are those from the endpoint, linked those to it; in no order.
+	links, linked []*ContainerLink
 	// unclaimed are those of bindings that take nothing of the host, by what
 	// was asked for.
 	unclaimed map[portmap.Binding]*Binding
@@ -64,6 +66,11 @@ func (s *state) facts() []Fact {
 			out = append(out, e.fact)
 			for _, b := range e.bindings {
 				out = append(out, b)
+			}
+		}
+		for _, e := range n.endpoints {
+			for _, l := range e.links {
+				out = append(out, l)
 			}
 		}
 	}

@@ -214,8 +214,8 @@ func (n NetworkTx) Endpoint(name string) EndpointTx {
 	return EndpointTx{tx, e.fact}
 }
 
-// Detach removes an endpoint and its published ports. It fails with
-// fs.ErrNotExist.
+// Detach removes an endpoint, its published ports, and the links from and to it.
+// It fails with fs.ErrNotExist.
 func (n NetworkTx) Detach(name string) {
 	e := n.Endpoint(name)
 	if n.tx.err != nil {
@@ -224,6 +224,7 @@ func (n NetworkTx) Detach(name string) {
 	for _, b := range slices.Clone(n.tx.fw.state.endpoint(e.fact).bindings) {
 		n.tx.remove(b)
 	}
+	n.tx.unlinkAll(e.fact)
 	n.tx.remove(e.fact)
 }
 

@@ -26,7 +26,8 @@ type networkView struct {
 
 type endpointView struct {
 	fact     *Endpoint
-	bindings []*Binding // oldest first
+	bindings []*Binding       // oldest first
+	links    []*ContainerLink // from it, oldest first
 }
 
 // view takes a snapshot.
@@ -43,8 +44,9 @@ func (s *state) view() *View {
 func (n *networkState) view() *networkView {
 	v := &networkView{n.fact, make([]*endpointView, 0, len(n.endpoints)), make(map[string]*endpointView, len(n.endpoints))}
 	for name, e := range n.endpoints {
-		ev := &endpointView{e.fact, slices.Clone(e.bindings)}
+		ev := &endpointView{e.fact, slices.Clone(e.bindings), slices.Clone(e.links)}
 		slices.SortFunc(ev.bindings, func(a, b *Binding) int { return cmp.Compare(a.Order, b.Order) })
+		slices.SortFunc(ev.links, olderLink)
 		v.endpoints, v.names[name] = append(v.endpoints, ev), ev
 	}
 	slices.SortFunc(v.endpoints, func(a, b *endpointView) int { return cmp.Compare(a.fact.Order, b.fact.Order) })
@@ -106,24 +108,42 @@ func (v *View) Endpoints(n *Network) iter.Seq[*Endpoint] {
 	}
 }
 
+// findEndpoint does the same for an endpoint.
+func (v *View) findEndpoint(e *Endpoint) *endpointView {
+	if e == nil {
+		return nil
+	}
+	if nv := v.find(e.Network); nv != nil {
+		if ev := nv.names[e.Spec.Name]; ev != nil && ev.fact.Order == e.Order {
+			return ev
+		}
+	}
+	return nil
+}
+
 // Bindings iterates over what an endpoint publishes, oldest first. A nil
 // endpoint publishes nothing.
 func (v *View) Bindings(e *Endpoint) iter.Seq[*Binding] {
 	return func(yield func(*Binding) bool) {
-		if e == nil {
-			return
+		if ev := v.findEndpoint(e); ev != nil {
+			for _, b := range ev.bindings {
+				if !yield(b) {
+					return
+				}
+			}
 		}
-		nv := v.find(e.Network)
-		if nv == nil {
-			return
-		}
-		ev := nv.names[e.Spec.Name]
-		if ev == nil || ev.fact.Order != e.Order {
-			return
-		}
-		for _, b := range ev.bindings {
-			if !yield(b) {
-				return
+	}
+}
+
+// Links iterates over the links from an endpoint, oldest first. A nil endpoint
+// has none.
+func (v *View) Links(e *Endpoint) iter.Seq[*ContainerLink] {
+	return func(yield func(*ContainerLink) bool) {
+		if ev := v.findEndpoint(e); ev != nil {
+			for _, l := range ev.links {
+				if !yield(l) {
+					return
+				}
 			}
 		}
 	}

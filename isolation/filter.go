@@ -38,6 +38,11 @@ type Filter struct {
 	// within leads from such ports that are not for everybody to the chains that
 	// say for whom they are.
 	within nft.Set
+	// links holds the addresses of endpoints with the ports of siblings that
+	// they may open connections to although the network's ICC is disabled.
+	links nft.Set
+	// neighbours holds the addresses by which such siblings find each other.
+	neighbours nft.Set
 
 	raw, tracked, input, forward, leave nft.Chain
 }
@@ -65,6 +70,8 @@ func NewFilter(t nft.TableRef, userdata string) *Filter {
 		open:       set("open", port, 0),
 		direct:     set("direct", port, 0),
 		within:     set("within", port, nft.TypeVerdict),
+		links:      set("links", nft.TypeOf(addr, addr, nft.TypeInetProto, nft.TypeInetService), 0),
+		neighbours: set("link-neighbours", nft.TypeOf(addr, addr), 0),
 		openRanges: set("open-ranges", nft.TypeOf(addr, nft.TypeInetProto, nft.TypeInetService, addr), 0),
 
 		raw:     base("raw-prerouting", nft.Prerouting, nft.PriorityRaw),
