@@ -109,6 +109,10 @@ func (fw *Firewall) staleFlows() *staleFlows {
 				s.addBinding(fact)
 			case *Endpoint:
 				s.addEndpoint(fact)
+			case *ContainerLink:
+				if !a.add {
+					s.addLink(fact)
+				}
 			case *Network:
 				if !a.add {
 					s.addNetwork(fact)

@@ -25,11 +25,16 @@ type staleFlows struct {
 	// networks that went.
 	addrs map[netip.Addr]struct{}
 	gone  prefixSet
+	// unlinked are the links that went.
+	unlinked map[linkedPair][]*ContainerLink
+	// narrowed are those of the bindings that are for one interface. No flow tells
+	// by which it came: those of before may be out of scope.
+	narrowed map[*Binding]bool
 	// filter is what all changes have in common.
 	filter conntrack.Filter
 
-	// open remembers what stillOpen found.
-	open map[conntrack.Tuple]bool
+	// open remembers what opening found.
+	open map[conntrack.Tuple][]*Binding
 	// host are the host's own addresses, and subnets those of all networks. They
 	// are read when they are first needed.
 	host    func() (prefixSet, error)
@@ -39,10 +44,16 @@ type staleFlows struct {
 }
 
 func (s *staleFlows) empty() bool {
-	return !s.all && len(s.changed) == 0 && len(s.direct) == 0 && len(s.addrs) == 0 && len(s.gone) == 0
+	return !s.all && len(s.changed) == 0 && len(s.direct) == 0 && len(s.addrs) == 0 && len(s.gone) == 0 && len(s.unlinked) == 0
 }
 
 func (s *staleFlows) addBinding(b *Binding) {
+	if b.scope != nil && b.scope.Interface != "" {
+		if s.narrowed == nil {
+			s.narrowed = map[*Binding]bool{}
+		}
+		s.narrowed[b] = true
+	}
 	var space [2]portmap.Claim
 	for _, c := range b.appendClaims(space[:0]) {
 		s.narrow(c)
@@ -60,6 +71,9 @@ func (s *staleFlows) addBinding(b *Binding) {
 // opensDirectly tells whether the binding lets packets in that are sent to the
 // endpoint's own address of a family.
 func (b *Binding) opensDirectly(f nft.Family) bool {
+	if b.scope != nil && b.scope.Interface == scopeHost {
+		return false // what the host sends is not forwarded
+	}
 	n := b.Endpoint.Network
 	c, published := b.Claim(f)
 	if published {
@@ -123,7 +137,7 @@ func appendSubnets(to prefixSet, n *Network) prefixSet {
 // finish is called when all changes are there.
 func (s *staleFlows) finish() {
 	s.gone.sort()
-	if s.all || len(s.addrs) > 0 || len(s.gone) > 0 {
+	if s.all || len(s.addrs) > 0 || len(s.gone) > 0 || len(s.unlinked) > 0 {
 		s.filter = conntrack.Filter{}
 	}
 }
@@ -142,9 +156,12 @@ func (s *staleFlows) has(f *conntrack.Flow) bool {
 	if s.state.host.Disabled(familyOf(f.Orig.Dst.Addr())) {
 		return false // nothing is led anywhere, or kept out
 	}
+	if len(s.unlinked) > 0 && s.wasLinked(f) {
+		return true
+	}
 	changed := s.all
 	for _, layer := range s.changed {
-		if to, published := leadsTo(layer, &f.Orig); published {
+		if to, b := leadsTo(layer, &f.Orig); b != nil {
 			changed = true
 			if to == f.Reply.Src && !s.right(f) {
 				return true // translated as was published once
@@ -175,18 +192,25 @@ func (s *staleFlows) wasOpen(f *conntrack.Flow) bool {
 
 // stillOpen tells whether another binding of the same endpoint opens the same port.
 func (s *staleFlows) stillOpen(b *Binding, family nft.Family, t *conntrack.Tuple) bool {
+	return slices.ContainsFunc(s.opening(b, family, t), func(other *Binding) bool { return !s.outOfScope(t, other) })
+}
+
+// opening are the bindings of the same endpoint that open the same port.
+func (s *staleFlows) opening(b *Binding, family nft.Family, t *conntrack.Tuple) []*Binding {
 	key := conntrack.Tuple{Dst: t.Dst, Proto: t.Proto}
 	open, known := s.open[key]
 	if known {
 		return open
 	}
 	if n := s.state.networks[b.Endpoint.Network.Spec.Name]; n != nil && n.addrs[t.Dst.Addr()] == b.Endpoint {
-		open = slices.ContainsFunc(n.endpoints[b.Endpoint.Spec.Name].bindings, func(other *Binding) bool {
-			return other.Port.Proto == b.Port.Proto && other.Port.Container.Contains(t.Dst.Port()) && other.opensDirectly(family)
-		})
+		for _, other := range n.endpoints[b.Endpoint.Spec.Name].bindings {
+			if other.Port.Proto == b.Port.Proto && other.Port.Container.Contains(t.Dst.Port()) && other.opensDirectly(family) {
+				open = append(open, other)
+			}
+		}
 	}
 	if s.open == nil {
-		s.open = map[conntrack.Tuple]bool{}
+		s.open = map[conntrack.Tuple][]*Binding{}
 	}
 	s.open[key] = open
 	return open
@@ -194,15 +218,19 @@ func (s *staleFlows) stillOpen(b *Binding, family nft.Family, t *conntrack.Tuple
 
 // right tells whether a flow is translated as is published now.
 func (s *staleFlows) right(f *conntrack.Flow) bool {
-	to, published := leadsTo(&s.state.ports, &f.Orig)
-	return published && to == f.Reply.Src
+	to, b := leadsTo(&s.state.ports, &f.Orig)
+	return b != nil && to == f.Reply.Src && !s.outOfScope(&f.Orig, b)
 }
 
 // missesPublication tells whether a flow should be led to an endpoint and is not.
 func (s *staleFlows) missesPublication(f *conntrack.Flow) bool {
-	to, published := leadsTo(&s.state.ports, &f.Orig)
+	to, b := leadsTo(&s.state.ports, &f.Orig)
 	switch {
-	case !published || to == f.Reply.Src:
+	case b == nil || to == f.Reply.Src:
+		return false
+	case s.state.host.UserlandProxy && !f.Translated() && s.outOfScope(&f.Orig, b):
+		return s.own(f.Orig.Dst.Addr()) // the proxy would lead it there
+	case !b.scope.admits(f.Orig.Src.Addr()):
 		return false
 	case f.Translated():
 		// Somebody else may lead it elsewhere, and has that right.
@@ -217,14 +245,14 @@ func (s *staleFlows) missesPublication(f *conntrack.Flow) bool {
 }
 
 // leadsTo is where a packet is led by those of the bindings that are published
-// on where it is sent to.
-func leadsTo(ports *portmap.Index[*Binding], t *conntrack.Tuple) (to netip.AddrPort, published bool) {
+// on where it is sent to, if it is in scope, and by which; nil is none.
+func leadsTo(ports *portmap.Index[*Binding], t *conntrack.Tuple) (to netip.AddrPort, b *Binding) {
 	b, published := bindingOf(ports, t)
 	if !published {
-		return to, false
+		return to, nil
 	}
 	addr := b.Endpoint.Addr(familyOf(t.Dst.Addr()))
-	return netip.AddrPortFrom(addr, b.Port.Container.First+t.Dst.Port()-b.Port.Host.First), true
+	return netip.AddrPortFrom(addr, b.Port.Container.First+t.Dst.Port()-b.Port.Host.First), b
 }
 
 func familyOf(a netip.Addr) nft.Family {

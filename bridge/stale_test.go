@@ -32,7 +32,16 @@ func staleByDefinition(fw *Firewall, log []applied, all bool, own prefixSet, f *
 		}
 		return netip.AddrPort{}, false
 	}
+	admits := func(b *Binding) bool {
+		from := b.Scope().From
+		return len(from) == 0 || within(from, f.Orig.Src.Addr())
+	}
+	// What is for one interface, and new, cannot be told.
+	surely := func(b *Binding) bool {
+		return admits(b) && (b.Scope().Interface == "" || !slices.ContainsFunc(log, func(a applied) bool { return a.fact == Fact(b) }))
+	}
 	var now netip.AddrPort
+	var by *Binding
 	var subnets []netip.Prefix
 	var bindings []*Binding
 	for _, fact := range fw.state.facts() {
@@ -42,7 +51,7 @@ func staleByDefinition(fw *Firewall, log []applied, all bool, own prefixSet, f *
 		case *Binding:
 			bindings = append(bindings, fact)
 			if to, leads := target(fact); leads {
-				now = to
+				now, by = to, fact
 			}
 		}
 	}
@@ -70,7 +79,7 @@ func staleByDefinition(fw *Firewall, log []applied, all bool, own prefixSet, f *
 				return b.Endpoint == fact.Endpoint && b.opensDirectly(family) && b.Endpoint.Addr(family) == f.Orig.Dst.Addr() &&
 					b.Port.Proto.Number() == f.Orig.Proto && b.Port.Container.Contains(f.Orig.Dst.Port())
 			}
-			if opens(fact) && f.Orig.Dst == f.Reply.Src && !slices.ContainsFunc(bindings, opens) &&
+			if opens(fact) && f.Orig.Dst == f.Reply.Src && !slices.ContainsFunc(bindings, func(b *Binding) bool { return opens(b) && surely(b) }) &&
 				!fact.Endpoint.Network.Gateway(family).Subnet.Contains(f.Orig.Src.Addr()) {
 				return true
 			}
@@ -81,11 +90,11 @@ func staleByDefinition(fw *Firewall, log []applied, all bool, own prefixSet, f *
 		}
 	}
 	switch {
-	case !changed || now == f.Reply.Src:
+	case !changed:
 		return false
 	case translatedOnce:
-		return true
-	case !now.IsValid():
+		return now != f.Reply.Src || !surely(by)
+	case !now.IsValid() || now == f.Reply.Src || !admits(by):
 		return false
 	case f.Reply.Src != f.Orig.Dst:
 		return within(subnets, f.Reply.Src.Addr())
@@ -140,12 +149,16 @@ func TestStaleFlows(t *testing.T) {
 			if fact.check() != nil || tx.fw.state.binding(end.fact, b) != nil {
 				return
 			}
+			scope := modelScopes[r.IntN(2)*r.IntN(len(modelScopes))].Scope
+			if fact.scope, _ = scope.normalize(); fact.scope != nil && fact.scope.problem(fact) != nil || tx.fw.state.ambiguous(fact) {
+				return
+			}
 			for _, c := range fact.Claims() {
 				if _, _, taken := tx.fw.state.ports.Conflict(c); taken {
 					return
 				}
 			}
-			tx.Network(modelName("net", n)).Endpoint(modelName("end", e)).Publish(b)
+			tx.Network(modelName("net", n)).Endpoint(modelName("end", e)).PublishWithin(scope, b)
 		}
 	}
 	found := map[bool]int{}
