@@ -300,3 +300,75 @@ func TestScopesHoldForDirectAccess(t *testing.T) {
 		})
 	}
 }
+
+// A proxy serves whoever reaches it: what is out of scope does not.
+func TestScopesHoldForTheProxy(t *testing.T) {
+	t.Parallel()
+	for _, filter := range bridgeFilters(t) {
+		t.Run(filter, func(t *testing.T) {
+			t.Parallel()
+			w := twoLANs(t, bridge.Config{UserlandProxy: true})
+			w.filterBridges(filter)
+			w.patientTracking()
+			w.serve("host", 8080, 8081, 8082, 8083, 9000, 9001, 7777)
+			before := w.rules()
+			c := w.clients(`
+				# Before there is a publication, and after.
+				ext   udp,tcp   host:8083      host sees ext | silent
+				far   udp,tcp   host:8083      host sees far | silent
+				far   tcp       host-far:7777  host sees far | host sees far
+			`)
+			c.ask()
+			w.publishWithin("a", "a1", scope("eth0"), "8080:80", "8080:80/udp", "9000-9001:9000-9001")
+			w.publishWithin("a", "a1", scope("lo"), "8081:80", "8081:80/udp")
+			w.publishWithin("a", "a1", scope("", "172.30.1.3/32", "fd00:30:1::3/128"), "8082:80", "8082:80/udp")
+			w.publishWithin("a", "a1", scope("br-b"), "8083:80", "8083:80/udp")
+			w.kernelIsDesired("scopes")
+			c.ask()
+			w.fates(`
+				ext   tcp,udp  host:8080      a1 sees ext
+				ext   tcp      host:9001      a1 sees ext
+				far   tcp,udp  host:8080      silent
+				far   tcp      host:9001      silent
+				a1    tcp,udp  host:8080      silent
+				a2    tcp,udp  gw-a:8080      silent
+				a2    tcp      host:9000      silent
+				b1    tcp,udp  host:8080      silent
+				host  tcp,udp  host:8080      silent
+				host  tcp,udp  loopback:8080  silent
+				# The host, by whatever way.
+				host  tcp,udp  loopback:8081  host sees loopback
+				host  tcp,udp  host:8081      a1 sees host
+				a2    tcp,udp  host:8081      silent
+				ext   tcp,udp  host:8081      silent
+				# A sibling is for the proxy.
+				a2    tcp,udp  host:8082      host sees a2
+				a1    tcp,udp  host:8082      silent
+				host  tcp,udp  loopback:8082  silent
+				ext   tcp,udp  host:8082      silent
+				b1    tcp,udp  host:8083      a1 sees gw-a
+				# Other services of the host are as always.
+				far   tcp,udp  host:7777      host sees far
+				a2    tcp,udp  host:7777      host sees a2
+			`)
+			w.adopts()
+			// Without the proxy, there is nothing to keep anybody from.
+			w.cfg.UserlandProxy = false
+			w.reopen()
+			w.fates(`
+				ext   tcp,udp  host:8080      a1 sees ext
+				far   tcp,udp  host:8080      host sees far
+				a2    tcp,udp  host:8082      a1 sees gw-a
+				a1    tcp,udp  host:8082      host sees a1
+			`)
+			w.cfg.UserlandProxy = true
+			w.reopen()
+			w.fates(`
+				far   tcp,udp  host:8080      silent
+			`)
+			w.unpublish("a", "a1", "8080:80", "8080:80/udp", "9000-9001:9000-9001", "8081:80", "8081:80/udp", "8082:80", "8082:80/udp", "8083:80", "8083:80/udp")
+			// The chains of the proxy have come and gone: they stand elsewhere.
+			w.sameAs("unpublished", slices.Sorted(slices.Values(w.rules())), slices.Sorted(slices.Values(before)))
+		})
+	}
+}
