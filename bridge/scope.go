@@ -37,6 +37,8 @@ const maxFrom = 64
 // isZero tells whether the scope is everybody.
 func (s Scope) isZero() bool { return len(s.From) == 0 && s.Interface == "" }
 
+func (s Scope) equal(o Scope) bool { return s.Interface == o.Interface && slices.Equal(s.From, o.From) }
+
 // normalize sorts the prefixes, leaves out what others contain, and refuses what
 // is wrong in itself. It returns nil for everybody.
 func (s Scope) normalize() (*Scope, *portmap.SpecError) {

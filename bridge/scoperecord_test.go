@@ -195,3 +195,42 @@ func gateRules(t *testing.T, fw *rulesOnly) (all []*nft.Rule) {
 	}
 	return all
 }
+
+// Ports that move to another network take their scopes along, also if they are cut in two.
+func TestScopesMoveWithTheirPorts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bridge.Config{})
+	w.networkA()
+	w.networkB()
+	w.attach("a", "c", 2, "79:80")
+	w.update(func(tx *bridge.Tx) {
+		spec := w.endpointSpec("b", "c", 2)
+		tx.Network("b").Attach(spec)
+	})
+	both, one := scope("eth0", lanPrefixes...), scope("", "192.0.2.0/24")
+	w.publishWithin("a", "c", both, "80:80", "81:80")
+	w.publishWithin("a", "c", one, "82:80")
+	move := func(from, to string, families ...nft.Family) {
+		t.Helper()
+		w.update(func(tx *bridge.Tx) { tx.Network(from).Endpoint("c").MovePorts(tx.Network(to).Endpoint("c"), families...) })
+		w.adopts()
+	}
+	expect := func(network string, want ...string) {
+		t.Helper()
+		var got []string
+		for b := range w.fw.View().Bindings(w.fw.View().Endpoint(network, "c")) {
+			got = append(got, fmt.Sprintf("%s %v", b.Port, b.Scope()))
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s has %q, want %q", network, got, want)
+		}
+	}
+	line := func(port string, s bridge.Scope) string { return fmt.Sprintf("%s %v", port, s) }
+	move("a", "b")
+	expect("a")
+	expect("b", line("79:80", bridge.Scope{}), line("80:80", both), line("81:80", both), line("82:80", one))
+	move("b", "a", nft.IPv4)
+	expect("a", line("0.0.0.0:79:80", bridge.Scope{}), line("0.0.0.0:80:80", both), line("0.0.0.0:81:80", both), line("0.0.0.0:82:80", one))
+	expect("b", line("[::]:79:80", bridge.Scope{}), line("[::]:80:80", both), line("[::]:81:80", both))
+}

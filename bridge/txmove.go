@@ -20,7 +20,7 @@ import (
 // tells how. So a container may have its IPv4 gateway in one network and its IPv6
 // gateway in another.
 //
-// What moves is published as [EndpointTx.Publish] would publish it there:
+// What moves is published as [EndpointTx.PublishWithin] would publish it there:
 // where the networks' modes or host bindings differ, or the other endpoint
 // lacks a family, something else may be published, or it may be refused.
 func (e EndpointTx) MovePorts(to EndpointTx, families ...nft.Family) {
@@ -35,7 +35,7 @@ func (e EndpointTx) MovePorts(to EndpointTx, families ...nft.Family) {
 	if to.gone() || to.fact == e.fact {
 		return
 	}
-	var moved []portmap.Binding
+	var moved scopedPorts
 	for _, b := range slices.Clone(tx.fw.state.endpoint(e.fact).bindings) {
 		goes, stays, err := b.divide(to.fact, families)
 		if err != nil {
@@ -45,16 +45,38 @@ func (e EndpointTx) MovePorts(to EndpointTx, families ...nft.Family) {
 		if len(goes) == 0 {
 			continue
 		}
-		moved = append(moved, goes...)
+		moved = moved.add(b.Scope(), goes)
 		tx.remove(b)
-		e.Publish(stays...)
+		e.PublishWithin(b.Scope(), stays...)
 	}
-	if tx.err == nil {
-		to.Publish(moved...)
+	for _, m := range moved {
+		if tx.err == nil {
+			to.PublishWithin(m.scope, m.ports...)
+		}
 	}
 	if tx.err != nil {
 		tx.err = fmt.Errorf("bridge: move ports of %s to %s: %w", e.fact, to.fact, tx.err)
 	}
+}
+
+// scopedPorts are ports by who reaches them, so that those of one scope are
+// published together.
+type scopedPorts []struct {
+	scope Scope
+	ports []portmap.Binding
+}
+
+func (all scopedPorts) add(scope Scope, ports []portmap.Binding) scopedPorts {
+	for i := range all {
+		if all[i].scope.equal(scope) {
+			all[i].ports = append(all[i].ports, ports...)
+			return all
+		}
+	}
+	return append(all, struct {
+		scope Scope
+		ports []portmap.Binding
+	}{scope, ports})
 }
 
 // divide tells what of a binding goes to another endpoint with some families,
