@@ -212,7 +212,9 @@ func TestScopesMoveWithTheirPorts(t *testing.T) {
 	w.publishWithin("a", "c", one, "82:80")
 	move := func(from, to string, families ...nft.Family) {
 		t.Helper()
-		w.update(func(tx *bridge.Tx) { tx.Network(from).Endpoint("c").MovePorts(tx.Network(to).Endpoint("c"), families...) })
+		w.update(func(tx *bridge.Tx) {
+			tx.Network(from).Endpoint("c").MovePorts(tx.Network(to).Endpoint("c"), families...)
+		})
 		w.adopts()
 	}
 	expect := func(network string, want ...string) {
