@@ -64,7 +64,7 @@ func (l *links) awaitTraffic(ctx context.Context, e *Endpoint, link Link) error 
 			return err
 		}
 		return l.await(ctx, func() (string, error) {
-			if missing, err := inside.missing(); missing != "" || err != nil {
+			if missing, err := down(inside.h, inside.name); missing != "" || err != nil {
 				return missing, err
 			}
 			veth := e.Spec.HostIfName
@@ -74,7 +74,17 @@ func (l *links) awaitTraffic(ctx context.Context, e *Endpoint, link Link) error 
 			if state, err := portState(l.h, veth); state != portForwarding || err != nil {
 				return fmt.Sprintf("%s does not forward to %s: it is %s", e.Network.Spec.Bridge, veth, state), err
 			}
-			return outside.missing()
+			if missing, err := down(outside.h, outside.name); missing != "" || err != nil {
+				return missing, err
+			}
+			// Addresses come last.
+			if missing, err := outside.missing(); missing != "" || err != nil {
+				return missing, err
+			}
+			if missing, err := inside.missing(); missing != "" || err != nil || !e.Spec.IPv6.IsValid() {
+				return missing, err
+			}
+			return unrouted(inside.h, inside.addr)
 		})
 	})
 }
@@ -106,10 +116,10 @@ func (end *linkEnd) close() {
 	}
 }
 
-// missing tells what the interface lacks until it has traffic, or nothing.
+// missing tells whether neighbours do not yet find the interface's address.
 func (end *linkEnd) missing() (string, error) {
-	if missing, err := down(end.h, end.name); missing != "" || err != nil || !end.addr.IsValid() {
-		return missing, err
+	if !end.addr.IsValid() {
+		return "", nil
 	}
 	link, err := end.h.LinkByName(end.name)
 	if err != nil {
@@ -118,7 +128,7 @@ func (end *linkEnd) missing() (string, error) {
 	if answers, err := end.groups.answers(link, end.addr); !answers || err != nil {
 		return fmt.Sprintf("%s does not answer for %s", end.name, end.addr), err
 	}
-	return unrouted(end.h, end.addr)
+	return "", nil
 }
 
 // unrouted tells whether the kernel does not yet take an IPv6 address for one of
