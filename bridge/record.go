@@ -161,6 +161,9 @@ func (b *Binding) encode() string {
 	w.uint(uint64(b.Port.Proto))
 	w.ports(b.Port.Host)
 	w.ports(b.Port.Container)
+	if b.Port.Dynamic() {
+		w.port(b.first)
+	}
 	return w.String()
 }
 
@@ -178,6 +181,7 @@ type record struct {
 	end     EndpointSpec
 	binding portmap.Binding
 	part    partOfRecord
+	first   uint16 // of the host ports, if the binding left them open
 }
 
 var errRecord = errors.New("not a record of this version")
@@ -226,6 +230,9 @@ func decodeRecord(s string) (record, error) {
 		rec.binding.HostAddr = r.addr()
 		rec.binding.Proto = portmap.Proto(r.atMost(1<<8 - 1))
 		rec.binding.Host, rec.binding.Container = r.ports(), r.ports()
+		if rec.binding.Dynamic() {
+			rec.first = r.port()
+		}
 	case recordPart:
 		rec.part = decodePart(&r)
 	default:

@@ -58,6 +58,9 @@ func randomFacts(rnd *rand.Rand) []Fact {
 	e := &Endpoint{Network: n, Order: order(), Spec: EndpointSpec{Name: text(maxName), IPv4: addr(), IPv6: addr(), MAC: net.HardwareAddr(text(6)),
 		HostIfName: text(maxIfName), AllowSpoofing: rnd.IntN(2) == 0}}
 	b := &Binding{Endpoint: e, Order: order(), Port: portmap.Binding{HostAddr: addr(), Proto: portmap.Proto(rnd.IntN(3)), Host: ports(), Container: ports()}}
+	if b.Port.Dynamic() {
+		b.first = uint16(rnd.Uint32())
+	}
 	h.record, f.record, n.record, e.record = h.encode("native"), f.encode(), n.encode(), e.encode()
 	return []Fact{h, f, n, e, b}
 }
@@ -73,7 +76,7 @@ func wantRecord(f Fact) record {
 	case *Endpoint:
 		return record{kind: recordEndpoint, order: f.Order, parent: f.Network.Order, end: f.Spec}
 	case *Binding:
-		return record{kind: recordBinding, order: f.Order, parent: f.Endpoint.Order, binding: f.Port}
+		return record{kind: recordBinding, order: f.Order, parent: f.Endpoint.Order, binding: f.Port, first: f.first}
 	}
 	return record{}
 }
@@ -219,7 +222,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		case recordEndpoint:
 			again = (&Endpoint{Network: &Network{Order: r.parent}, Order: r.order, Spec: r.end}).encode()
 		case recordBinding:
-			again = (&Binding{Endpoint: &Endpoint{Order: r.parent}, Order: r.order, Port: r.binding}).encode()
+			again = (&Binding{Endpoint: &Endpoint{Order: r.parent}, Order: r.order, Port: r.binding, first: r.first}).encode()
 		case recordPart:
 			w := recordWriter{[]byte{recordPart, r.part.kind}}
 			w.order(r.part.order)

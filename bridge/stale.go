@@ -224,7 +224,7 @@ func leadsTo(ports *portmap.Index[*Binding], t *conntrack.Tuple) (to netip.AddrP
 		return to, false
 	}
 	addr := b.Endpoint.Addr(familyOf(t.Dst.Addr()))
-	return netip.AddrPortFrom(addr, b.Port.Container.First+t.Dst.Port()-b.Port.Host.First), true
+	return netip.AddrPortFrom(addr, b.Port.Container.First+t.Dst.Port()-b.Host().First), true
 }
 
 func familyOf(a netip.Addr) nft.Family {

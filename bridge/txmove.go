@@ -19,6 +19,9 @@ import (
 // tells how. So a container may have its IPv4 gateway in one network and its IPv6
 // gateway in another.
 //
+// A host port that was chosen stays the same, unless nothing is translated in the
+// other network.
+//
 // What moves is published as [EndpointTx.Publish] would publish it there:
 // where the networks' modes or host bindings differ, or the other endpoint
 // lacks a family, something else may be published, or it may be refused.
@@ -35,6 +38,7 @@ func (e EndpointTx) MovePorts(to EndpointTx, families ...nft.Family) {
 		return
 	}
 	var moved []portmap.Binding
+	var had []uint16 // what was chosen once stays: clients know it
 	for _, b := range slices.Clone(tx.fw.state.endpoint(e.fact).bindings) {
 		goes, stays, err := b.divide(to.fact, families)
 		if err != nil {
@@ -44,12 +48,14 @@ func (e EndpointTx) MovePorts(to EndpointTx, families ...nft.Family) {
 		if len(goes) == 0 {
 			continue
 		}
-		moved = append(moved, goes...)
-		tx.remove(b)
-		e.Publish(stays...)
+		for _, p := range goes {
+			moved, had = append(moved, p), append(had, b.first)
+		}
+		tx.removeBinding(b)
+		e.publishAs(stays, []uint16{b.first})
 	}
 	if tx.err == nil {
-		to.Publish(moved...)
+		to.publishAs(moved, had)
 	}
 	if tx.err != nil {
 		tx.err = fmt.Errorf("bridge: move ports of %s to %s: %w", e.fact, to.fact, tx.err)
@@ -69,7 +75,7 @@ func (b *Binding) divide(to *Endpoint, families []nft.Family) (goes, stays []por
 		case !leaves(f):
 			stays = append(stays, b.narrow(f, b.Endpoint.Network))
 		case !b.Port.HostAddr.IsValid() && to.Network.gateway(f).ExplicitOnly:
-			return nil, nil, fmt.Errorf("%s names no address, and network %s (ExplicitOnly) publishes only such as do", b, to.Network)
+			return nil, nil, fmt.Errorf("%s names no address, and network %s (ExplicitOnly) publishes only such as do", b.Port, to.Network)
 		default:
 			goes = append(goes, b.narrow(f, to.Network))
 		}
