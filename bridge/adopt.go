@@ -247,8 +247,13 @@ func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoi
 		if err != nil {
 			return err
 		}
-		b.Order = r.order
-		return tx.addBinding(b)
+		if err := b.restore(r.order, r.first); err != nil {
+			return err
+		}
+		if err := tx.fw.state.claim(b); err != nil {
+			return err
+		}
+		tx.enlist(b)
 	case recordLink:
 		from, to := endpoints[r.parent], endpoints[r.to]
 		if from == nil || to == nil || from.Network != to.Network {

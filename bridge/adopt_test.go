@@ -122,13 +122,19 @@ func TestTwoFirewallsAtOnce(t *testing.T) {
 	}
 	defer other.Close()
 	w.publish("a", "a1", "8080:80")
-	err = other.Update(context.Background(), func(tx *bridge.Tx) error {
-		tx.Network("a").Endpoint("a1").Publish(ports("8080:81")...)
-		return nil
-	})
+	publish := func(spec string) error {
+		return other.Update(context.Background(), func(tx *bridge.Tx) error {
+			tx.Network("a").Endpoint("a1").Publish(ports(spec)...)
+			return nil
+		})
+	}
 	var drift *bridge.DriftError
-	if !errors.As(err, &drift) {
+	if err := publish("8081:81"); !errors.As(err, &drift) {
 		t.Errorf("update of the other: %v", err)
+	}
+	var held *bridge.PortError
+	if err := publish("8080:81"); !errors.As(err, &held) {
+		t.Errorf("the other publishes what the first holds: %v", err)
 	}
 	w.kernelIsDesired("after the other's failure")
 }

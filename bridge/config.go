@@ -40,8 +40,13 @@ type Config struct {
 	// connections from Windows to 127.0.0.1 arrive by an interface named
 	// loopback0: see [DetectWSL2Mirrored]. They are treated as the host's own.
 	WSL2Mirrored bool
-	// RulesOnly leaves bridges, their addresses, and sysctls to the caller.
+	// RulesOnly leaves bridges, their addresses, and sysctls to the caller, and
+	// holds no ports.
 	RulesOnly bool
+	// UnheldPorts leaves published ports of the host to whoever takes them.
+	// Otherwise a socket holds each port of each address; see
+	// [Firewall.Sockets].
+	UnheldPorts bool
 	// Logger is told what goes wrong without making a call fail. Nil discards
 	// it.
 	Logger *slog.Logger

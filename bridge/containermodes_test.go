@@ -176,7 +176,7 @@ func TestHostNetwork(t *testing.T) {
 	`)
 	// The port that a container publishes is reached by itself once it is published no more.
 	w.unpublish("a", "a1", "8080:80")
-	w.serve("host", 8080)
+	w.host.Listen("tcp", ":8080")
 	w.fates(`
 		ext   tcp           host:8080      host sees ext
 	`)
@@ -184,6 +184,8 @@ func TestHostNetwork(t *testing.T) {
 	if err := w.fw.Teardown(context.Background()); err != nil {
 		t.Fatal(err)
 	}
+	w.host.Listen("udp", ":8080")
+	w.host.Listen("sctp", ":8080")
 	w.fates(`
 		ext   tcp,udp,sctp  host:8081      host sees ext
 		ext   tcp,udp,sctp  host:8080      host sees ext

@@ -60,13 +60,14 @@ func enabledFates(family int) string {
 }
 
 func disabledFates(family int) string {
+	// Published ports are held, for a proxy to be served: nothing else answers.
 	return ofFamily(family, `
-		ext   tcpF,udpF        host:8080      refused
-		host  tcpF,udpF        loopback:8080  refused
+		ext   tcpF,udpF        host:8080      silent
+		host  tcpF,udpF        loopback:8080  silent
 		ext   tcpF,udpF,sctpF  a1:80          a1 sees ext
 		ext   tcpF,udpF,sctpF  a1:81          a1 sees ext
 		b1    tcpF,udpF        a1:80          a1 sees b1
-		b1    tcpF,udpF        host:8080      refused
+		b1    tcpF,udpF        host:8080      silent
 		a1    tcpF,udpF,sctpF  ext:80         ext sees a1
 		a2    tcpF,udpF        a1:81          a1 sees a2
 		host  tcpF,udpF,sctpF  a1:80          a1 sees gw-a

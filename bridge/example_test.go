@@ -54,7 +54,7 @@ func ExampleFirewall_View() {
 	for n := range view.Networks() {
 		for e := range view.Endpoints(n) {
 			for b := range view.Bindings(e) {
-				fmt.Println(e, e.Spec.IPv4, b, b.Claims())
+				fmt.Println(e, e.Spec.IPv4, b)
 			}
 		}
 	}
@@ -74,8 +74,8 @@ func ExampleFirewall_View() {
 		log.Fatal(err)
 	}
 	// Output:
-	// web/c1 172.18.0.2 8080:80 [0.0.0.0:8080/tcp [::]:8080/tcp]
-	// web/c1 172.18.0.2 127.0.0.1:5000-5099:5000-5099/udp [127.0.0.1:5000-5099/udp]
+	// web/c1 172.18.0.2 0.0.0.0:8080->80/tcp, [::]:8080->80/tcp
+	// web/c1 172.18.0.2 127.0.0.1:5000-5099->5000-5099/udp
 	// iifname "eth0" ip saddr != 192.0.2.0/24 ct state new drop
 }
 

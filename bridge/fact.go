@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/seawall-net/seawall/nft"
 	"github.com/seawall-net/seawall/portmap"
@@ -130,9 +132,33 @@ type Binding struct {
 	// There may be very many bindings: what can be worked out is not kept.
 
 	// slot is the binding's place among its endpoint's while it is in force.
-	slot int
+	slot int32
+	// first is the first of the host ports, if Port left them open.
+	first uint16
 	// scope is who reaches the port; nil is everybody.
 	scope *Scope
+}
+
+// Host returns the ports of the host, also if Port left them open: as many as
+// there are container ports. It is the zero value if Port left them open and the
+// binding takes none: see Claim.
+func (b *Binding) Host() portmap.Ports {
+	if !b.Port.Dynamic() {
+		return b.Port.Host
+	}
+	if b.first == 0 {
+		return portmap.Ports{}
+	}
+	return portmap.Ports{First: b.first, Last: b.first + b.Port.Container.Last - b.Port.Container.First}
+}
+
+// settled is Port with the host ports that it got.
+func (b *Binding) settled() portmap.Binding {
+	p := b.Port
+	if b.first != 0 {
+		p.Host = b.Host()
+	}
+	return p
 }
 
 // Claim returns what the binding takes of the host in one family. It is false
@@ -144,7 +170,7 @@ func (b *Binding) Claim(f nft.Family) (c portmap.Claim, ok bool) {
 		return portmap.Claim{}, false
 	}
 	g := n.gateway(f)
-	c, ok = b.Port.Claim(f == nft.IPv6)
+	c, ok = b.settled().Claim(f == nft.IPv6)
 	if !b.Port.HostAddr.IsValid() && g.HostBinding.IsValid() {
 		c.Addr = g.HostBinding
 	}
@@ -176,8 +202,20 @@ func (b *Binding) isFor(f nft.Family) bool {
 	return a.Is6() == (f == nft.IPv6)
 }
 
-// String returns the binding as a line of `docker ps` would.
-func (b *Binding) String() string { return b.Port.String() }
+// String returns the binding as `docker ps` shows it:
+// "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp", or "80/tcp" if it takes nothing of
+// the host.
+func (b *Binding) String() string {
+	var lines []string
+	for _, c := range b.Claims() {
+		host, _, _ := strings.Cut(c.String(), "/")
+		lines = append(lines, fmt.Sprintf("%s->%v/%v", host, b.Port.Container, b.Port.Proto))
+	}
+	if len(lines) == 0 {
+		return fmt.Sprintf("%v/%v", b.Port.Container, b.Port.Proto)
+	}
+	return strings.Join(lines, ", ")
+}
 
 // Records returns the fact as it is kept in the kernel.
 func (h *Host) Records() []string { return []string{h.record} }

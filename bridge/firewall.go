@@ -10,6 +10,7 @@ import (
 
 	"github.com/seawall-net/seawall/internal/netns"
 	"github.com/seawall-net/seawall/nft"
+	"github.com/seawall-net/seawall/portmap"
 )
 
 // A Firewall keeps the rules of a host's networks in the kernel. Its methods
@@ -24,7 +25,10 @@ type Firewall struct {
 
 	mu    sync.Mutex
 	state *state
-	union *nft.Union
+	// sockets hold the published ports; nil if nothing does.
+	sockets *sockets
+	chooser portmap.Chooser
+	union   *nft.Union
 	// generation is the ruleset's when our objects were last known to be as
 	// they should be.
 	generation uint32
@@ -44,7 +48,8 @@ type Firewall struct {
 // It fails with fs.ErrPermission without CAP_NET_ADMIN, with
 // errors.ErrUnsupported where the kernel lacks nf_tables, with a [*DriftError]
 // if the tables that are there were changed by others, and with
-// [ErrForeignTable] if they were made by something else.
+// [ErrForeignTable] if they were made by something else. A published port that
+// another process has taken since is no failure: see [Firewall.UnheldPorts].
 func Open(ctx context.Context, cfg Config) (*Firewall, error) {
 	fw := &Firewall{cfg: cfg, layout: cfg.Layout, state: newState(), union: nft.NewUnion()}
 	if fw.layout == nil {
@@ -71,7 +76,13 @@ func (fw *Firewall) open(ctx context.Context) (err error) {
 			return fmt.Errorf("bridge: open: %w", err)
 		}
 	}
-	return fw.adopt(ctx)
+	if err := fw.adopt(ctx); err != nil {
+		return err
+	}
+	if !fw.cfg.RulesOnly && !fw.cfg.UnheldPorts {
+		fw.holdAll(ctx)
+	}
+	return nil
 }
 
 // namespace returns a file of our own on a network namespace.
@@ -91,7 +102,8 @@ func namespace(f *os.File) (*os.File, error) {
 }
 
 // Close ends the work on the firewall. The rules stay in force; the next Open
-// takes them over.
+// takes them over. Published ports are held no longer: until then, other processes
+// can take them, although packets from outside do not reach them.
 func (fw *Firewall) Close() error {
 	fw.mu.Lock()
 	defer fw.mu.Unlock()
@@ -106,6 +118,7 @@ func (fw *Firewall) release() error {
 	var errs []error
 	fw.releaseWitness()
 	fw.flows.close()
+	fw.sockets.closeAll()
 	if fw.links != nil {
 		fw.links.close()
 	}

@@ -30,10 +30,11 @@ const others = `
 	b1    tcp,udp       host:9090   a1 sees gw-a
 `
 
-// router is a world in which the host leads to far, and has three containers.
+// router is a world in which the host leads to far, and has three containers. It holds no ports: the host has servers of
+// its own on some that are published.
 func router(t *testing.T) *world {
 	t.Helper()
-	w := newWorld(t, bridge.Config{})
+	w := newWorld(t, bridge.Config{UnheldPorts: true})
 	w.host.Forward()
 	w.secondLAN()
 	w.networkA()
@@ -105,7 +106,9 @@ func TestPublicationTakesOverFlows(t *testing.T) {
 // A server of the host loses its port to a container: its UDP clients move, its connections stay.
 func TestPublicationOfAPortThatIsInUse(t *testing.T) {
 	t.Parallel()
-	w := oneNetwork(t)
+	w := newWorld(t, bridge.Config{UnheldPorts: true}) // otherwise it would not lose it
+	w.networkA()
+	w.container("a", "a1", 2)
 	w.patientTracking()
 	w.serve("host", 8080, 9001)
 	c := w.clients(`
@@ -127,7 +130,7 @@ func TestPublicationOfAPortThatIsInUse(t *testing.T) {
 // In a disabled family nothing is translated, and flows to the host's ports are none of ours.
 func TestPublicationInADisabledFamily(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, bridge.Config{DisableIPv4: true})
+	w := newWorld(t, bridge.Config{DisableIPv4: true, UnheldPorts: true})
 	w.trackElsewhere()
 	w.patientTracking()
 	w.networkA()

@@ -238,6 +238,14 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 		if !ok || !ok2 || n == n2 && e == e2 {
 			return false
 		}
+		if other := m[n2]; other.kind != net.kind || other.families != net.families {
+			// Where nothing is translated, a choice is forgotten.
+			for b := range tx.Network(name).Endpoint(modelName("end", e)).Bindings() {
+				if b.Port.Dynamic() {
+					return false
+				}
+			}
+		}
 		moved := net.endpoints[e]
 		tx.Network(name).Endpoint(modelName("end", e)).MovePorts(tx.Network(modelName("net", n2)).Endpoint(modelName("end", e2)))
 		net.endpoints[e] = []modelBinding{}
@@ -255,6 +263,15 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 			return false
 		}
 		b := randomBinding(rnd)
+		if rnd.IntN(4) == 0 {
+			b.Container = portmap.Port(80)
+			if b.Host.Len() == 1 {
+				b.Host = portmap.Ports{}
+			}
+		}
+		if b.Dynamic() && len(net.ports(b)) > 0 {
+			return m.stepChoice(rnd, tx, n, e, b)
+		}
 		bad := net.refuses(m, e, b)
 		if bad && rnd.IntN(4) > 0 {
 			return false
@@ -280,6 +297,43 @@ func (m model) step(rnd *rand.Rand, tx *Tx) (bad bool) {
 			}
 		}
 	}
+	return false
+}
+
+// stepChoice publishes one container port and leaves the choice of the host port
+// to the Tx. It does as step.
+func (m model) stepChoice(rnd *rand.Rand, tx *Tx, n, e int, b modelBinding) (bad bool) {
+	net, among := m[n], b.Host
+	if among.IsZero() {
+		among = portmap.Ports{First: 32768, Last: 60999}
+	}
+	free := func(port uint16) bool {
+		try := b
+		try.Host = portmap.Port(port)
+		return !net.refuses(m, e, try)
+	}
+	bad = true
+	for port := among.First; bad && port <= among.Last; port++ {
+		bad = !free(port)
+	}
+	if bad && rnd.IntN(4) > 0 {
+		return false
+	}
+	end := tx.Network(modelName("net", n)).Endpoint(modelName("end", e))
+	end.PublishWithin(modelScopes[b.scope].Scope, b.Binding)
+	if bad {
+		return true
+	}
+	var latest *Binding
+	for f := range end.Bindings() {
+		if latest == nil || f.Order > latest.Order {
+			latest = f
+		}
+	}
+	if latest == nil || latest.Port != b.Binding || !among.Contains(latest.Host().First) || !free(latest.Host().First) {
+		panic(fmt.Sprintf("%v among %v: got %v, %v", b, among, latest, tx.Err()))
+	}
+	net.endpoints[e] = append(net.endpoints[e], modelBinding{latest.settled(), b.scope})
 	return false
 }
 
@@ -318,7 +372,7 @@ func describeView(v *View) []string {
 		for e := range v.Endpoints(n) {
 			out = append(out, fmt.Sprintf("%s: %+v", n.Spec.Name, e.Spec))
 			for b := range v.Bindings(e) {
-				out = append(out, fmt.Sprintf("%s/%s: %+v %v", n.Spec.Name, e.Spec.Name, b.Port, b.Scope()))
+				out = append(out, fmt.Sprintf("%s/%s: %+v %v", n.Spec.Name, e.Spec.Name, b.settled(), b.Scope()))
 			}
 			for l := range v.Links(e) {
 				out = append(out, l.String())

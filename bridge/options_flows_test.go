@@ -28,6 +28,7 @@ func TestFlowsFollowTheOptions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			c.cfg.UnheldPorts = true // the host has servers of its own there
 			w := twoNetworks(t, c.cfg)
 			w.serve("host", 8080, 8089)
 			w.patientTracking()

@@ -12,7 +12,8 @@ import (
 	"github.com/seawall-net/seawall/internal/netlab"
 )
 
-// A userland proxy is played by the host's own listeners on published ports.
+// A userland proxy is played by the host's own listeners on published ports, which are not held for that reason;
+// TestSocketsForAProxy is about one that is handed the sockets.
 
 // With a proxy, what the host sends to its loopback addresses, and what comes from a port's own network, is for the
 // proxy. All else is translated, and nothing that the host sends is masqueraded.
@@ -21,7 +22,7 @@ func TestUserlandProxy(t *testing.T) {
 	for _, filter := range bridgeFilters(t) {
 		t.Run(filter, func(t *testing.T) {
 			t.Parallel()
-			w := twoNetworks(t, bridge.Config{UserlandProxy: true})
+			w := twoNetworks(t, bridge.Config{UserlandProxy: true, UnheldPorts: true})
 			w.filterBridges(filter)
 			w.publish("a", "a2", "127.0.0.1:8082:81", "[::1]:8082:81", "9000-9001:9000-9001", "9100-9101:80-81/udp",
 				"192.0.2.3:8083:80", "[2001:db8:1::3]:8083:80", "192.0.2.3:9200-9201:80-81", "[2001:db8:1::3]:9200-9201:80-81")
@@ -153,7 +154,7 @@ func (w *world) carriesLoopback(want bool) {
 // The proxy can come and go when the firewall is opened again.
 func TestUserlandProxyLater(t *testing.T) {
 	t.Parallel()
-	w := twoNetworks(t, bridge.Config{})
+	w := twoNetworks(t, bridge.Config{UnheldPorts: true})
 	w.publish("a", "a2", "127.0.0.1:8082:81", "[::1]:8082:81")
 	w.serve("host", 8080, 8082)
 	same := `
@@ -226,7 +227,7 @@ func TestLinksAreAlignedByTheNextOpen(t *testing.T) {
 // Networks without ICC, and without access to the host's services, reach their own published ports by the proxy.
 func TestUserlandProxyOfClosedNetworks(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, bridge.Config{UserlandProxy: true})
+	w := newWorld(t, bridge.Config{UserlandProxy: true, UnheldPorts: true})
 	spec := networkSpec("a", "172.30.1.0/24", "fd00:30:1::/64")
 	spec.DisableICC, spec.DisableHostAccess = true, true
 	w.create(spec)

@@ -170,7 +170,8 @@ func TestPublishShiftedRangeInOrder(t *testing.T) {
 // A published port is one of the host's own: what the host forwards is never translated.
 func TestTransitIsUntouched(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, bridge.Config{})
+	// Nothing can be held on an address that the host does not have.
+	w := newWorld(t, bridge.Config{UnheldPorts: true})
 	w.host.Forward()
 	w.secondLAN()
 	w.networkA()
@@ -179,10 +180,10 @@ func TestTransitIsUntouched(t *testing.T) {
 	w.serve("a1", 9000, 9010)
 	w.serve("far", 8080, 8088, 9000)
 	// Not even what is published on an address that is another's.
-	w.publish("a", "a1", "198.51.100.2:8088:80", "[2001:db8:2::2]:8088:80", "198.51.100.2:9010-9011:9010-9011")
+	w.publish("a", "a1", "198.51.100.2:8088:80", "[2001:db8:2::2]:8088:80", "198.51.100.2:9010-9011:9010-9011", "[2001:db8:2::2]:9010-9011:9010-9011")
 	w.fates(`
 		ext   tcp,udp,sctp  far:8080       far sees ext
-		ext   tcp           far:9000       far sees ext
+		ext   tcp,udp       far:9000       far sees ext
 		ext   tcp           far:8088       far sees ext
 		ext   tcp           far:9010       refused
 		host  tcp           far:8088       far sees host-far
@@ -231,7 +232,8 @@ func (w *world) secondLAN() {
 	w.serve("far", 80)
 }
 
-// A client with a link-local address is not led to a container: its address means nothing there.
+// A client with a link-local address is not led to a container: its address means nothing there. It meets the socket that
+// holds the port, which is silent.
 func TestLinkLocalClients(t *testing.T) {
 	t.Parallel()
 	w := oneNetwork(t)
@@ -244,9 +246,14 @@ func TestLinkLocalClients(t *testing.T) {
 	} {
 		for _, p.Proto = range []string{"tcp", "udp"} {
 			p.From = w.ext
+			if r := w.Probe(p); r.Outcome != netlab.Silent {
+				t.Errorf("%s from %s to %s: %v, want silent", p.Proto, p.Source, p.To, r)
+			}
+			p.To = netip.AddrPortFrom(p.To.Addr(), 8081) // nobody's port
 			if r := w.Probe(p); r.Outcome != netlab.Refused {
 				t.Errorf("%s from %s to %s: %v, want refused", p.Proto, p.Source, p.To, r)
 			}
+			p.To = netip.AddrPortFrom(p.To.Addr(), 8080)
 		}
 	}
 	w.fates(`

@@ -171,6 +171,9 @@ func (b *Binding) encode() string {
 	w.uint(uint64(b.Port.Proto)<<1 | bit(0, b.scope != nil))
 	w.ports(b.Port.Host)
 	w.ports(b.Port.Container)
+	if b.Port.Dynamic() {
+		w.port(b.first)
+	}
 	if b.scope != nil {
 		w.scope(b.scope)
 	}
@@ -194,6 +197,7 @@ type record struct {
 	to      uint64
 	link    LinkPort
 	part    partOfRecord
+	first   uint16 // of the host ports, if the binding left them open
 }
 
 var errRecord = errors.New("not a record of this version")
@@ -243,6 +247,9 @@ func decodeRecord(s string) (record, error) {
 		protoAndMore := r.atMost(1<<9 - 1)
 		rec.binding.Proto = portmap.Proto(protoAndMore >> 1)
 		rec.binding.Host, rec.binding.Container = r.ports(), r.ports()
+		if rec.binding.Dynamic() {
+			rec.first = r.port()
+		}
 		if protoAndMore&1 != 0 {
 			rec.scope = r.scope()
 		}

@@ -58,6 +58,9 @@ func randomFacts(rnd *rand.Rand) []Fact {
 	e := &Endpoint{Network: n, Order: order(), Spec: EndpointSpec{Name: text(maxName), IPv4: addr(), IPv6: addr(), MAC: net.HardwareAddr(text(6)),
 		HostIfName: text(maxIfName), AllowSpoofing: rnd.IntN(2) == 0}}
 	b := &Binding{Endpoint: e, Order: order(), Port: portmap.Binding{HostAddr: addr(), Proto: portmap.Proto(rnd.IntN(3)), Host: ports(), Container: ports()}}
+	if b.Port.Dynamic() {
+		b.first = uint16(rnd.Uint32())
+	}
 	if rnd.IntN(2) == 0 {
 		b.scope = &Scope{Interface: text(maxIfName)}
 		for range rnd.IntN(maxFrom + 1) {
@@ -85,7 +88,7 @@ func wantRecord(f Fact) record {
 	case *Endpoint:
 		return record{kind: recordEndpoint, order: f.Order, parent: f.Network.Order, end: f.Spec}
 	case *Binding:
-		return record{kind: recordBinding, order: f.Order, parent: f.Endpoint.Order, binding: f.Port, scope: f.Scope()}
+		return record{kind: recordBinding, order: f.Order, parent: f.Endpoint.Order, binding: f.Port, first: f.first, scope: f.Scope()}
 	case *ContainerLink:
 		return record{kind: recordLink, order: f.Order, parent: f.From.Order, to: f.To.Order, link: f.Port}
 	}
@@ -236,7 +239,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		case recordEndpoint:
 			again = (&Endpoint{Network: &Network{Order: r.parent}, Order: r.order, Spec: r.end}).encode()
 		case recordBinding:
-			b := &Binding{Endpoint: &Endpoint{Order: r.parent}, Order: r.order, Port: r.binding}
+			b := &Binding{Endpoint: &Endpoint{Order: r.parent}, Order: r.order, Port: r.binding, first: r.first}
 			if !r.scope.isZero() {
 				b.scope = &r.scope
 			}

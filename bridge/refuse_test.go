@@ -18,7 +18,7 @@ import (
 // refusals makes changes that must fail, and checks that nothing has changed.
 func (w *world) refusals(all []refusal) {
 	w.t.Helper()
-	view, kernel, generation := facts(w.fw), w.snapshot(), w.generation()
+	view, kernel, generation := facts(w.fw), w.snapshotWithSockets(), w.generation()
 	for _, r := range all {
 		err := w.try(func(tx *bridge.Tx) {
 			// What comes before and after in the same Update is not applied either.
@@ -34,11 +34,11 @@ func (w *world) refusals(all []refusal) {
 	if g := w.generation(); g != generation {
 		w.t.Errorf("refused updates made %d transactions", g-generation)
 	}
-	w.sameAs("refused", w.snapshot(), kernel)
+	w.sameAs("refused", w.snapshotWithSockets(), kernel)
 	// All is well with the firewall.
 	w.publish("n1", "b", "7777:80", "7778:80")
 	w.unpublish("n1", "b", "7777:80", "7778:80")
-	w.sameAs("publish and unpublish", w.snapshot(), kernel)
+	w.sameAs("publish and unpublish", w.snapshotWithSockets(), kernel)
 }
 
 type refusal struct {
@@ -302,12 +302,14 @@ func TestBadBindings(t *testing.T) {
 		}})
 	}
 	all = append(all,
-		refusal{name: "no host port", text: "80: no host port is given", change: func(tx *bridge.Tx) {
-			tx.Network("n1").Endpoint("b").Publish(ports("80")...)
-		}},
-		refusal{name: "no address of that family", text: "no address of the family of ::1", change: func(tx *bridge.Tx) {
-			tx.Network("n2").Endpoint("c").Publish(ports("[::1]:80:80")...)
-		}},
+		refusal{name: "IPv6 to a container without", field: "host address", text: "n2/c has no IPv6 address: between the families it takes a proxy",
+			change: func(tx *bridge.Tx) { tx.Network("n2").Endpoint("c").Publish(ports("[::1]:80:80")...) }},
+		refusal{name: "all of IPv6 to a container without", field: "host address", text: "n2/c has no IPv6 address",
+			change: func(tx *bridge.Tx) { tx.Network("n2").Endpoint("c").Publish(ports("[::]::80")...) }},
+		refusal{name: "IPv4 to a container without", field: "host address", text: "n1/six has no IPv4 address: between the families it takes a proxy",
+			change: func(tx *bridge.Tx) {
+				tx.Network("n1").Attach(endpoint("six", "", "fd00:30:1::6")).Publish(ports("127.0.0.1:80:80")...)
+			}},
 	)
 	refusing(t).refusals(all)
 
@@ -324,7 +326,7 @@ func TestBadBindings(t *testing.T) {
 func TestUpdateIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	w := refusing(t)
-	view, kernel := facts(w.fw), w.snapshot()
+	view, kernel := facts(w.fw), w.snapshotWithSockets()
 	change := func(tx *bridge.Tx) {
 		tx.Network("n1").Endpoint("b").Publish(ports("7777:80")...)
 		tx.Network("n1").Detach("a")
@@ -365,6 +367,6 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 	if got := facts(w.fw); !slices.Equal(got, view) {
 		t.Errorf("the view is %q, was %q", got, view)
 	}
-	w.sameAs("nothing", w.snapshot(), kernel)
+	w.sameAs("nothing", w.snapshotWithSockets(), kernel)
 	w.kernelIsDesired("nothing")
 }

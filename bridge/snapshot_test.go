@@ -18,6 +18,22 @@ func (w *world) snapshot() []string {
 	return slices.Concat(w.rules(seawallTables()...), w.links())
 }
 
+// snapshotWithSockets is for hosts without servers that come and go.
+func (w *world) snapshotWithSockets() []string {
+	w.t.Helper()
+	return slices.Concat(w.snapshot(), w.held())
+}
+
+// held is the host's sockets, those of its own servers included.
+func (w *world) held() []string {
+	w.t.Helper()
+	var lines []string
+	for _, s := range w.host.Listening() {
+		lines = append(lines, s.String())
+	}
+	return lines
+}
+
 // rules is the contents of tables without counts, in their order, and with the userdata of each object.
 func (w *world) rules(tables ...nft.TableRef) []string {
 	w.t.Helper()

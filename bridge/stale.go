@@ -252,7 +252,7 @@ func leadsTo(ports *portmap.Index[*Binding], t *conntrack.Tuple) (to netip.AddrP
 		return to, nil
 	}
 	addr := b.Endpoint.Addr(familyOf(t.Dst.Addr()))
-	return netip.AddrPortFrom(addr, b.Port.Container.First+t.Dst.Port()-b.Port.Host.First), b
+	return netip.AddrPortFrom(addr, b.Port.Container.First+t.Dst.Port()-b.Host().First), b
 }
 
 func familyOf(a netip.Addr) nft.Family {

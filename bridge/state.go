@@ -1,9 +1,11 @@
 package bridge
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/seawall-net/seawall/nft"
 	"github.com/seawall-net/seawall/portmap"
@@ -41,6 +43,9 @@ type endpointState struct {
 	// unclaimed are those of bindings that take nothing of the host, by what
 	// was asked for.
 	unclaimed map[portmap.Binding]*Binding
+	// open are those whose host port was chosen, by what was asked for, the
+	// oldest first.
+	open map[portmap.Binding][]*Binding
 }
 
 func newState() *state {
@@ -135,6 +140,22 @@ func (b *Binding) apply(s *state, add bool) {
 	e.bindings[b.slot].slot = b.slot
 	e.bindings[last] = nil
 	e.bindings = e.bindings[:last]
+	if b.first != 0 {
+		same := e.open[b.Port]
+		if i, ok := slices.BinarySearchFunc(same, b, olderBinding); ok {
+			same = slices.Delete(same, i, i+1)
+		}
+		if e.open[b.Port] = same; len(same) == 0 {
+			delete(e.open, b.Port)
+		}
+	}
+	s.unclaim(b)
+}
+
+func olderBinding(a, b *Binding) int { return cmp.Compare(a.Order, b.Order) }
+
+// unclaim gives up the host's ports of a binding.
+func (s *state) unclaim(b *Binding) {
 	var space [2]portmap.Claim
 	claims := b.appendClaims(space[:0])
 	for _, c := range claims {
@@ -142,7 +163,7 @@ func (b *Binding) apply(s *state, add bool) {
 	}
 	s.countLoopback(b, claims, -1)
 	if len(claims) == 0 {
-		delete(e.unclaimed, b.Port)
+		delete(s.endpoint(b.Endpoint).unclaimed, b.Port)
 	}
 }
 
@@ -199,8 +220,17 @@ func (e *endpointState) enlistUnclaimed(b *Binding) error {
 func (s *state) enlist(b *Binding) {
 	e := s.endpoint(b.Endpoint)
 	s.order = max(s.order, b.Order)
-	b.slot = len(e.bindings)
+	b.slot = int32(len(e.bindings))
 	e.bindings = append(e.bindings, b)
+	if b.first == 0 {
+		return
+	}
+	if e.open == nil {
+		e.open = map[portmap.Binding][]*Binding{}
+	}
+	same := e.open[b.Port]
+	i, _ := slices.BinarySearchFunc(same, b, olderBinding)
+	e.open[b.Port] = slices.Insert(same, i, b)
 }
 
 // checkNetwork refuses a network that clashes with another.
@@ -264,17 +294,34 @@ func (s *state) checkInterface(e *Endpoint) error {
 	return nil
 }
 
-// binding returns the endpoint's binding of a port, or nil.
+// binding returns the endpoint's binding of a port, as it was asked for or with
+// the host ports that it got, or nil.
 func (s *state) binding(e *Endpoint, p portmap.Binding) *Binding {
 	if b := s.endpoint(e).unclaimed[p]; b != nil {
 		return b
 	}
+	if p.Dynamic() {
+		if same := s.endpoint(e).open[p]; len(same) > 0 {
+			return same[len(same)-1]
+		}
+		return nil
+	}
 	var space [2]portmap.Claim
 	asked := Binding{Endpoint: e, Port: p}
 	for _, c := range asked.appendClaims(space[:0]) {
-		if _, b, taken := s.ports.Conflict(c); taken && b.Endpoint == e && b.Port == p {
+		if _, b, taken := s.ports.Conflict(c); taken && b.Endpoint == e && b.settled() == p {
 			return b
 		}
 	}
 	return nil
+}
+
+// isGateway tells whether an address is the host's in one of its networks.
+func (s *state) isGateway(a netip.Addr) bool {
+	for _, n := range s.networks {
+		if a == n.fact.Spec.IPv4.Address || a == n.fact.Spec.IPv6.Address {
+			return true
+		}
+	}
+	return false
 }

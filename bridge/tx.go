@@ -1,7 +1,10 @@
 package bridge
 
 import (
+	"context"
 	"fmt"
+	"iter"
+	"log/slog"
 	"slices"
 
 	"github.com/seawall-net/seawall/nft"
@@ -17,6 +20,8 @@ type Tx struct {
 	log    []applied
 	user   []userOp
 	err    error
+	// ephemeral is the host's ephemeral ports, once somebody asked for them.
+	ephemeral *portmap.Ephemeral
 }
 
 // applied is a fact that came or went, to be undone if the commit fails.
@@ -41,17 +46,6 @@ func (tx *Tx) add(f Fact) {
 	tx.fw.layout.Compile(f, tx.change.Add)
 }
 
-// addBinding makes a binding true, unless it clashes with another.
-func (tx *Tx) addBinding(b *Binding) error {
-	if err := tx.fw.state.claim(b); err != nil {
-		return err
-	}
-	tx.fw.state.enlist(b)
-	tx.record(applied{b, true})
-	tx.fw.layout.Compile(b, tx.change.Add)
-	return nil
-}
-
 func (tx *Tx) remove(f Fact) {
 	f.apply(tx.fw.state, false)
 	tx.record(applied{f, false})
@@ -70,6 +64,9 @@ func (tx *Tx) rollback() {
 	tx.change.Rollback()
 	for i := len(tx.log) - 1; i >= 0; i-- {
 		tx.log[i].fact.apply(tx.fw.state, !tx.log[i].add)
+	}
+	if err := tx.fw.sockets.rollback(); err != nil {
+		tx.fw.logger.LogAttrs(context.Background(), slog.LevelWarn, "published ports are not held any more", slog.Any("error", err))
 	}
 }
 
@@ -222,47 +219,79 @@ func (n NetworkTx) Detach(name string) {
 		return
 	}
 	for _, b := range slices.Clone(n.tx.fw.state.endpoint(e.fact).bindings) {
-		n.tx.remove(b)
+		n.tx.removeBinding(b)
 	}
 	n.tx.unlinkAll(e.fact)
 	n.tx.remove(e.fact)
 }
 
-// Publish publishes ports of the endpoint on the host. It fails with a
-// [*portmap.SpecError] if a binding is wrong, and with fs.ErrExist, naming the
-// endpoint that has it, if a port is taken.
-func (e EndpointTx) Publish(ports ...portmap.Binding) { e.PublishWithin(Scope{}, ports...) }
+// Publish publishes ports of the endpoint on the host, and holds them: see
+// [Firewall.Sockets]. A binding that leaves the host port open gets one that is
+// free: out of its range, or an ephemeral one that is not reserved
+// (net.ipv4.ip_local_port_range and ip_local_reserved_ports). [Binding.Host]
+// tells which; see [EndpointTx.Bindings]. It is the same in both families, and
+// for all bindings of one call that differ in the host's address alone. Whatever
+// the order, bindings that leave no choice are served first.
+//
+// It fails with a [*portmap.SpecError] if a binding is wrong, or is for an
+// address of a family that the endpoint does not have, and with fs.ErrExist if a
+// port is taken: a [*portmap.ConflictError] names the endpoint that has it, and a
+// [*PortError] means another process. A [*NoPortError] says that there was none to
+// choose.
+func (e EndpointTx) Publish(ports ...portmap.Binding) {
+	e.publishAs(ports, nil, nil)
+}
 
 // PublishWithin is Publish for some only: nobody outside of the scope reaches
 // the ports, by whatever way. It fails with a [*portmap.SpecError], too, if the
 // scope is wrong, or cannot hold in the network: in gateway mode NATUnprotected
 // all ports are open. Unpublish ends it.
 func (e EndpointTx) PublishWithin(scope Scope, ports ...portmap.Binding) {
+	within, bad := scope.normalize()
+	if bad != nil && e.tx.err == nil {
+		bad.Spec = fmt.Sprint(ports)
+		e.tx.fail(fmt.Errorf("bridge: publish %s: %w", e.fact, bad))
+	}
+	e.publishAs(ports, within, nil)
+}
+
+// publishAs is Publish to a normalized scope, for ports that may have host ports
+// already: see publish.
+func (e EndpointTx) publishAs(ports []portmap.Binding, within *Scope, had []uint16) {
 	tx := e.tx
 	if e.gone() {
 		return
 	}
-	within, bad := scope.normalize()
-	if bad != nil {
-		bad.Spec = fmt.Sprint(ports)
-		tx.fail(fmt.Errorf("bridge: publish %s: %w", e.fact, bad))
+	var err error
+	if tx.fw.sockets == nil {
+		err = e.publish(ports, within, had)
+	} else {
+		all := slices.Clone(ports) // so that ports costs no memory above
+		err = tx.fw.sockets.inside(func() error { return e.publish(all, within, had) })
 	}
-	for _, p := range ports {
-		if tx.err != nil {
+	if err != nil {
+		tx.fail(fmt.Errorf("bridge: publish %s: %w", e.fact, err))
+	}
+}
+
+// Bindings iterates over what the endpoint publishes at this point of the Tx, in
+// no order. There is nothing after an error.
+func (e EndpointTx) Bindings() iter.Seq[*Binding] {
+	return func(yield func(*Binding) bool) {
+		if e.gone() {
 			return
 		}
-		b, err := e.binding(p, within)
-		if err == nil {
-			err = tx.addBinding(b)
-		}
-		if err != nil {
-			tx.fail(fmt.Errorf("bridge: publish %s: %w", e.fact, err))
+		for _, b := range slices.Clone(e.tx.fw.state.endpoint(e.fact).bindings) {
+			if !yield(b) {
+				return
+			}
 		}
 	}
 }
 
-// Unpublish ends the publication of ports, each as it was handed to Publish. It
-// fails with fs.ErrNotExist.
+// Unpublish ends the publication of ports, each as it was handed to Publish, or
+// with the host ports that it got. Of several equal ones that left the host port
+// open, the latest goes. It fails with fs.ErrNotExist.
 func (e EndpointTx) Unpublish(ports ...portmap.Binding) {
 	tx := e.tx
 	if e.gone() {
@@ -277,6 +306,6 @@ func (e EndpointTx) Unpublish(ports ...portmap.Binding) {
 			tx.fail(fmt.Errorf("bridge: unpublish %s %s: %w", e.fact, p, errNotExist))
 			return
 		}
-		tx.remove(b)
+		tx.removeBinding(b)
 	}
 }

@@ -7,14 +7,15 @@ import (
 	"github.com/seawall-net/seawall/portmap"
 )
 
-// binding makes the fact that publishes a port to a normalized scope.
+// binding makes the fact that publishes a port to a normalized scope. Its host
+// port may still be open.
 func (e EndpointTx) binding(p portmap.Binding, scope *Scope) (*Binding, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
 	b := &Binding{Endpoint: e.fact, Order: e.tx.nextOrder(), Port: p}
 	if err := b.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", p, err)
+		return nil, err
 	}
 	if b.scope = scope; scope != nil {
 		if err := scope.problem(b); err != nil {
@@ -53,25 +54,45 @@ func (s *state) ambiguous(b *Binding) bool {
 // check refuses what the endpoint's network cannot do.
 func (b *Binding) check() error {
 	a, network := b.Port.HostAddr, b.Endpoint.Network
-	concerned, claimed := false, false
+	concerned := false
 	for _, f := range [...]nft.Family{nft.IPv4, nft.IPv6} {
 		if !b.isFor(f) {
 			continue
 		}
 		concerned = true
-		if network.translates(f) {
-			claimed = true
-		} else if a.IsLoopback() && !network.Spec.Internal {
-			return fmt.Errorf("gateway mode %s does not translate %s: the port would be open to everybody with a route to the network", network.gateway(f).Mode, a)
+		if !network.translates(f) && a.IsLoopback() && !network.Spec.Internal {
+			return b.refuse(fmt.Sprintf("gateway mode %s does not translate %s: the port would be open to everybody with a route to the network",
+				network.gateway(f).Mode, a))
 		}
 	}
 	switch {
 	case !concerned && !a.IsValid():
-		return fmt.Errorf("it names no address of the host, and the network (ExplicitOnly) publishes only such as do")
+		return b.refuse("it names none, and the network (ExplicitOnly) publishes only on addresses that are named")
+	case !concerned && a.Is6():
+		return b.refuse(fmt.Sprintf("%s has no IPv6 address: between the families it takes a proxy, and this is none", b.Endpoint))
 	case !concerned:
-		return fmt.Errorf("the endpoint has no address of the family of %s: that takes a proxy, which there is none of", a)
-	case claimed && b.Port.Dynamic():
-		return fmt.Errorf("no host port is given: choosing one is up to the caller")
+		return b.refuse(fmt.Sprintf("%s has no IPv4 address: between the families it takes a proxy, and this is none", b.Endpoint))
 	}
 	return nil
+}
+
+// refuse says why the binding cannot be for its host address.
+func (b *Binding) refuse(reason string) error {
+	value := ""
+	if a := b.Port.HostAddr; a.IsValid() {
+		value = a.String()
+	}
+	return &portmap.SpecError{Spec: b.Port.String(), Field: "host address", Value: value, Reason: reason}
+}
+
+// restore gives a binding that was read back the host ports that it had.
+func (b *Binding) restore(order uint64, first uint16) error {
+	b.Order, b.first = order, first
+	var space [2]portmap.Claim
+	chosen := b.Port.Dynamic() && len(b.appendClaims(space[:0])) > 0
+	among := b.Port.Host
+	if chosen == (first == 0) || chosen && !among.IsZero() && !among.Contains(first) {
+		return fmt.Errorf("binding %s: on port %d: %w", b.Port, first, errRecord)
+	}
+	return b.settled().Validate()
 }

@@ -20,6 +20,9 @@ import (
 // tells how. So a container may have its IPv4 gateway in one network and its IPv6
 // gateway in another.
 //
+// A host port that was chosen stays the same, unless nothing is translated in the
+// other network.
+//
 // What moves is published as [EndpointTx.PublishWithin] would publish it there:
 // where the networks' modes or host bindings differ, or the other endpoint
 // lacks a family, something else may be published, or it may be refused.
@@ -45,13 +48,17 @@ func (e EndpointTx) MovePorts(to EndpointTx, families ...nft.Family) {
 		if len(goes) == 0 {
 			continue
 		}
-		moved = moved.add(b.Scope(), goes)
-		tx.remove(b)
-		e.PublishWithin(b.Scope(), stays...)
+		moved = moved.add(b, goes)
+		tx.removeBinding(b)
+		had := make([]uint16, len(stays))
+		for i := range had {
+			had[i] = b.first
+		}
+		e.publishAs(stays, b.scope, had)
 	}
 	for _, m := range moved {
 		if tx.err == nil {
-			to.PublishWithin(m.scope, m.ports...)
+			to.publishAs(m.ports, m.scope, m.had)
 		}
 	}
 	if tx.err != nil {
@@ -61,22 +68,26 @@ func (e EndpointTx) MovePorts(to EndpointTx, families ...nft.Family) {
 
 // scopedPorts are ports by who reaches them, so that those of one scope are
 // published together.
-type scopedPorts []struct {
-	scope Scope
+type scopedPorts []scopedGroup
+
+type scopedGroup struct {
+	scope *Scope
 	ports []portmap.Binding
+	// had are the first of the host ports that were chosen: clients know them.
+	had []uint16
 }
 
-func (all scopedPorts) add(scope Scope, ports []portmap.Binding) scopedPorts {
-	for i := range all {
-		if all[i].scope.equal(scope) {
-			all[i].ports = append(all[i].ports, ports...)
-			return all
-		}
+func (all scopedPorts) add(b *Binding, ports []portmap.Binding) scopedPorts {
+	i := slices.IndexFunc(all, func(g scopedGroup) bool {
+		return g.scope == b.scope || g.scope != nil && b.scope != nil && g.scope.equal(*b.scope)
+	})
+	if i < 0 {
+		i, all = len(all), append(all, scopedGroup{scope: b.scope})
 	}
-	return append(all, struct {
-		scope Scope
-		ports []portmap.Binding
-	}{scope, ports})
+	for _, p := range ports {
+		all[i].ports, all[i].had = append(all[i].ports, p), append(all[i].had, b.first)
+	}
+	return all
 }
 
 // divide tells what of a binding goes to another endpoint with some families,
@@ -92,7 +103,7 @@ func (b *Binding) divide(to *Endpoint, families []nft.Family) (goes, stays []por
 		case !leaves(f):
 			stays = append(stays, b.narrow(f, b.Endpoint.Network))
 		case !b.Port.HostAddr.IsValid() && to.Network.gateway(f).ExplicitOnly:
-			return nil, nil, fmt.Errorf("%s names no address, and network %s (ExplicitOnly) publishes only such as do", b, to.Network)
+			return nil, nil, fmt.Errorf("%s names no address, and network %s (ExplicitOnly) publishes only such as do", b.Port, to.Network)
 		default:
 			goes = append(goes, b.narrow(f, to.Network))
 		}

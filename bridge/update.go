@@ -52,6 +52,7 @@ func (fw *Firewall) Update(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	done = true
+	fw.sockets.commit()
 	if len(tx.log) > 0 {
 		fw.view = nil
 	}
@@ -209,7 +210,8 @@ func asleep(have *nft.Ruleset) bool {
 // Heal brings the kernel back to what it should be, and reports whether anything
 // had to be done. It takes one transaction, and another where tables were
 // made dormant, or hold chains of networks that are none of this Firewall's. Rules of DOCKER-USER, and users' own chains and sets, are left as
-// they are; if DOCKER-USER itself was deleted, it comes back empty.
+// they are; if DOCKER-USER itself was deleted, it comes back empty. Published ports
+// that are not held are tried again: see [Firewall.UnheldPorts].
 func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	fw.mu.Lock()
 	defer fw.mu.Unlock()
@@ -236,5 +238,5 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 		fw.flows.all = true // while the rules were not there, flows were tracked without them
 	}
 	fw.purge(ctx)
-	return healed, nil
+	return fw.holdUnheld(ctx) || healed, nil
 }

@@ -25,6 +25,11 @@ func lines[T fmt.Stringer](t *testing.T, seq iter.Seq[T]) []string {
 	return out
 }
 
+// shown is how a publication of a port 80 on all addresses is shown.
+func shown(port int) string {
+	return fmt.Sprintf("0.0.0.0:%d->80/tcp, [::]:%d->80/tcp", port, port)
+}
+
 // A fact of another View means itself: a later network or endpoint of the same name is not taken for it.
 func TestViewOfOtherFacts(t *testing.T) {
 	t.Parallel()
@@ -46,7 +51,7 @@ func TestViewOfOtherFacts(t *testing.T) {
 	publish("8080:80")
 	first := fw.View()
 	n, e := first.Network("web"), first.Endpoint("web", "c1")
-	expect(first, n, e, c1, []string{"8080:80"})
+	expect(first, n, e, c1, []string{shown(8080)})
 	expect(first, nil, nil, nil, nil)
 	for _, missing := range [][2]string{{"web", "c2"}, {"db", "c1"}, {"", ""}} {
 		if got := first.Endpoint(missing[0], missing[1]); got != nil {
@@ -58,8 +63,8 @@ func TestViewOfOtherFacts(t *testing.T) {
 	}
 
 	publish("8081:80")
-	expect(fw.View(), n, e, c1, []string{"8080:80", "8081:80"})
-	expect(first, n, e, c1, []string{"8080:80"})
+	expect(fw.View(), n, e, c1, []string{shown(8080), shown(8081)})
+	expect(first, n, e, c1, []string{shown(8080)})
 
 	update(t, fw.Firewall, func(tx *bridge.Tx) {
 		spec := e.Spec
@@ -68,7 +73,7 @@ func TestViewOfOtherFacts(t *testing.T) {
 	})
 	second := fw.View()
 	expect(second, n, e, c1, nil)
-	expect(second, n, second.Endpoint("web", "c1"), c1, []string{"8082:80"})
+	expect(second, n, second.Endpoint("web", "c1"), c1, []string{shown(8082)})
 	expect(first, n, second.Endpoint("web", "c1"), c1, nil)
 
 	update(t, fw.Firewall, func(tx *bridge.Tx) { tx.RemoveNetwork("web") })

@@ -111,7 +111,7 @@ func (w *world) loopbackIsClosedToOthers() {
 // With a proxy, it answers connections from Windows as it does those of the host.
 func TestWSL2MirroredWithAProxy(t *testing.T) {
 	t.Parallel()
-	w := wsl2World(t, bridge.Config{WSL2Mirrored: true, UserlandProxy: true})
+	w := wsl2World(t, bridge.Config{WSL2Mirrored: true, UserlandProxy: true, UnheldPorts: true})
 	w.serve("host", 8080, 8082, 9001)
 	w.windowsFates([]windowsFate{
 		{"tcp", "win", "loopback", 8080, "host", "answers win"},

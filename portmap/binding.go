@@ -17,7 +17,7 @@ type Binding struct {
 	HostAddr netip.Addr
 
 	// Host are the ports of the host. The zero value asks for free ports out of
-	// the ephemeral range. As many as Container are mapped one to one, in
+	// the ephemeral range, consecutive if there are several. As many as Container are mapped one to one, in
 	// order. Several for a single container port ask for one free port out of
 	// these.
 	Host Ports

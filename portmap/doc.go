@@ -16,9 +16,14 @@
 // depend on how many ports are published. It also makes what masquerades the
 // packets of a network.
 //
+// A [Binding] may leave its host port open ([Binding.Dynamic]). A [Chooser] says
+// in which order to try the candidates, out of a range or out of the host's
+// [Ephemeral] ports, as [ParseEphemeral] reads them from the kernel's sysctls.
+//
 // Everything here depends on its input alone: no I/O, no clock, no state shared
-// between values. All types but Index are plain values; an Index is changed in
-// place, by one goroutine at a time, and its changes are undone by their opposite.
+// between values. All types but Index and Chooser are plain values; those two are
+// changed in place, by one goroutine at a time. What is changed in an Index is
+// undone by its opposite.
 //
 // # Where Parse is stricter than Docker
 //

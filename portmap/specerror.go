@@ -9,7 +9,7 @@ import (
 // ParseProto and Validate return. errors.Is(err, fs.ErrInvalid) holds for it.
 type SpecError struct {
 	Spec   string // the whole binding, as given or as Binding.String prints it
-	Field  string // "host address", "host port", "container port" or "protocol"
+	Field  string // "host address", "host port", "container port", "protocol", or a sysctl
 	Value  string // the offending word
 	Reason string // why it is refused, and what to write instead
 }
