@@ -129,8 +129,8 @@ func scenarios() []scenario {
 				docker run -d --network front --name web -p 8080:80 -p 8080:80/udp web
 				docker run -d --network front --name app app
 			`,
-			cfg:          bridge.Config{UserlandProxy: true},
-			open:         "fw, err := bridge.Open(ctx, bridge.Config{UserlandProxy: true})",
+			cfg:          bridge.Config{UserlandProxy: true, UnheldPorts: true},
+			open:         "fw, err := bridge.Open(ctx, bridge.Config{UserlandProxy: true, UnheldPorts: true})",
 			update:       publishedPort,
 			surroundings: func(w *world) { w.serve("host", 8080) },
 			fates: `

@@ -27,6 +27,8 @@ func (w *world) publishWithin(network, name string, s bridge.Scope, specs ...str
 // twoLANs is a world with ext on eth0, far on eth1, the endpoints a1 and a2 in one network, and b1 in another.
 func twoLANs(t *testing.T, cfg bridge.Config) *world {
 	t.Helper()
+	// What is not led to a container meets the host, which refuses it. Sockets that held the ports would be silent.
+	cfg.UnheldPorts = true
 	w := newWorld(t, cfg)
 	w.host.Forward()
 	w.secondLAN()
@@ -226,7 +228,7 @@ func TestScopesHoldForDirectAccess(t *testing.T) {
 	for _, way := range []string{"routed", "direct routing", "trusted interfaces"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, bridge.Config{AllowDirectRouting: way == "direct routing"})
+			w := newWorld(t, bridge.Config{AllowDirectRouting: way == "direct routing", UnheldPorts: true})
 			w.host.Forward()
 			w.secondLAN()
 			for i, name := range []string{"a", "b"} {
@@ -371,4 +373,19 @@ func TestScopesHoldForTheProxy(t *testing.T) {
 			w.sameAs("unpublished", slices.Sorted(slices.Values(w.rules())), slices.Sorted(slices.Values(before)))
 		})
 	}
+}
+
+// Who is out of scope meets the socket that holds the port, and hears nothing.
+func TestScopedPortsAreHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bridge.Config{})
+	w.networkA()
+	w.container("a", "a1", 2)
+	w.update(func(tx *bridge.Tx) {
+		tx.Network("a").Endpoint("a1").PublishWithin(bridge.Scope{Interface: "eth1"}, ports("8080:80", "8080:80/udp")...)
+	})
+	w.fates(`
+		ext   tcp,udp  host:8080      silent
+		host  tcp,udp  loopback:8080  silent
+	`)
 }

@@ -78,7 +78,7 @@ func TestBadScopes(t *testing.T) {
 // A scope is kept however long it is, in both families' tables.
 func TestLongScopesAreAdopted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, bridge.Config{})
+	w := newWorld(t, bridge.Config{UnheldPorts: true})
 	w.networkA()
 	w.create(with(specB, func(s *bridge.NetworkSpec) { s.IPv4.Mode, s.IPv6.Mode = bridge.Routed, bridge.Routed }))
 	w.container("a", "a1", 2)
@@ -199,7 +199,7 @@ func gateRules(t *testing.T, fw *rulesOnly) (all []*nft.Rule) {
 // Ports that move to another network take their scopes along, also if they are cut in two.
 func TestScopesMoveWithTheirPorts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, bridge.Config{})
+	w := newWorld(t, bridge.Config{UnheldPorts: true})
 	w.networkA()
 	w.networkB()
 	w.attach("a", "c", 2, "79:80")

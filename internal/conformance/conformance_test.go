@@ -51,7 +51,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceWithProxy(t *testing.T) {
 	t.Parallel()
 	tables := parseTables(t, read(t, page))
-	s := newStage(t, bridge.Config{UserlandProxy: true})
+	s := newStage(t, bridge.Config{UserlandProxy: true, UnheldPorts: true})
 	s.proxies()
 	asked := questions(s.atlas)
 	expected := s.always(t, asked, tables)
