@@ -198,7 +198,6 @@ func ExampleEndpointTx_PublishWithin() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer fw.Teardown(ctx)
 	err = fw.Update(ctx, func(tx *bridge.Tx) error {
 		c1 := tx.CreateNetwork(bridge.NetworkSpec{Name: "lan", IPv4: bridge.Gateway{Subnet: netip.MustParsePrefix("172.19.0.0/16")}}).
 			Attach(bridge.EndpointSpec{Name: "c1", IPv4: netip.MustParseAddr("172.19.0.2")})
@@ -214,6 +213,9 @@ func ExampleEndpointTx_PublishWithin() {
 	for b := range fw.View().Bindings(fw.View().Endpoint("lan", "c1")) {
 		fmt.Println(b.Port, b.Scope().From, b.Scope().Interface)
 	}
+	if err := fw.Teardown(ctx); err != nil {
+		log.Fatal(err)
+	}
 	// Output:
 	// 8090:90 [192.0.2.0/24] eth0
 	// 9090:9090 [] lo
@@ -226,7 +228,6 @@ func ExampleEndpointTx_Link() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer fw.Teardown(ctx)
 	err = fw.Update(ctx, func(tx *bridge.Tx) error {
 		n := tx.CreateNetwork(bridge.NetworkSpec{
 			Name: "apart", DisableICC: true, IPv4: bridge.Gateway{Subnet: netip.MustParsePrefix("172.19.0.0/16")},
@@ -241,6 +242,9 @@ func ExampleEndpointTx_Link() {
 	}
 	for l := range fw.View().Links(fw.View().Endpoint("apart", "web")) {
 		fmt.Println(l)
+	}
+	if err := fw.Teardown(ctx); err != nil {
+		log.Fatal(err)
 	}
 	// Output:
 	// apart/web to apart/db 5432/tcp
