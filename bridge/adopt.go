@@ -250,10 +250,7 @@ func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoi
 		if err := b.restore(r.order, r.first); err != nil {
 			return err
 		}
-		if err := tx.fw.state.claim(b); err != nil {
-			return err
-		}
-		tx.enlist(b)
+		return tx.addBindings(b) // holdAll comes later
 	case recordLink:
 		from, to := endpoints[r.parent], endpoints[r.to]
 		if from == nil || to == nil || from.Network != to.Network {

@@ -147,7 +147,10 @@ func (tx *Tx) readEphemeral() error {
 func (tx *Tx) addBindings(all ...*Binding) error {
 	mark := tx.fw.sockets.mark()
 	for i, b := range all {
-		err := tx.fw.state.claim(b)
+		err := tx.fw.state.checkAmbiguous(b)
+		if err == nil {
+			err = tx.fw.state.claim(b)
+		}
 		if err == nil {
 			var space [2]portmap.Claim
 			if err = tx.fw.sockets.take(b.appendClaims(space[:0])); err != nil {

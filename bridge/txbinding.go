@@ -23,21 +23,27 @@ func (e EndpointTx) binding(p portmap.Binding, scope *Scope) (*Binding, error) {
 			return nil, err
 		}
 	}
-	if e.tx.fw.state.ambiguous(b) {
-		return nil, fmt.Errorf("%s: the endpoint publishes it already: %w", p, errExist)
-	}
 	return b, nil
+}
+
+// checkAmbiguous refuses what is ambiguous.
+func (s *state) checkAmbiguous(b *Binding) error {
+	if s.ambiguous(b) {
+		return fmt.Errorf("%s: the endpoint publishes it already: %w", b.settled(), errExist)
+	}
+	return nil
 }
 
 // ambiguous tells whether the endpoint publishes the same port already, though in
 // another family only: Unpublish could not tell them apart.
 func (s *state) ambiguous(b *Binding) bool {
-	if b.Port.Dynamic() {
+	p := b.settled()
+	if p.Dynamic() {
 		return false // the latest goes first
 	}
-	other := s.endpoint(b.Endpoint).unclaimed[b.Port]
+	other := s.endpoint(b.Endpoint).unclaimed[p]
 	if other == nil && b.scope != nil {
-		other = s.binding(b.Endpoint, b.Port)
+		other = s.binding(b.Endpoint, p)
 	}
 	if other == nil {
 		return false
