@@ -10,9 +10,9 @@ import (
 	"github.com/seawall-net/seawall/portmap"
 )
 
-// A Scope says who reaches a published port. Everybody else finds the host's
-// port as if nothing were published there, and the endpoint's own as closed. The
-// zero value is everybody.
+// A Scope says who reaches a published port. Nobody else is led to the endpoint:
+// at the host's port he meets the socket that holds it, and hears nothing, or
+// without one what the host has there. The zero value is everybody.
 type Scope struct {
 	// From are the source addresses: any of them, at most 64 prefixes without
 	// bits behind the prefix. They are those of the packet as it arrives: the
