@@ -65,7 +65,28 @@ func (fw *Firewall) prepareLinks(tx *Tx) (undo undoList, err error) {
 		}
 		undo = append(undo, takeBack)
 	}
+	for _, n := range tx.newlyLinked() {
+		if err := fw.links.checkMAC(n); err != nil {
+			return nil, errors.Join(err, undo.run())
+		}
+	}
 	return undo, nil
+}
+
+// newlyLinked are the networks without ICC to which the Tx adds links.
+func (tx *Tx) newlyLinked() []*Network {
+	var out []*Network
+	added := map[Fact]bool{}
+	for _, a := range tx.log {
+		added[a.fact] = a.add
+	}
+	for _, a := range tx.log {
+		l, ok := a.fact.(*ContainerLink)
+		if ok && added[l] && l.From.Network.Spec.DisableICC && !slices.Contains(out, l.From.Network) {
+			out = append(out, l.From.Network)
+		}
+	}
+	return out
 }
 
 // newNetworks are the networks that the Tx leaves behind.
