@@ -86,7 +86,7 @@ func (l *ContainerLink) routed(f nft.Family) bool { return l.From.linkable(f) &&
 // linkable tells whether links of the endpoint work in a family: the host has to
 // route their packets.
 func (e *Endpoint) linkable(f nft.Family) bool {
-	return !e.Network.Host.Disabled(f) && e.Addr(f).IsValid() && e.Network.gateway(f).onBridge().IsValid()
+	return e.Addr(f).IsValid() && e.Network.gateway(f).onBridge().IsValid()
 }
 
 // check refuses a link that could never be used.

@@ -157,6 +157,46 @@ func TestLinksInSomeFamilies(t *testing.T) {
 	})
 }
 
+// Links of a disabled family change nothing there, and those of the other stay.
+func TestLinksWithDisabledFamilies(t *testing.T) {
+	t.Parallel()
+	w := linkable(t, func(*bridge.NetworkSpec) {})
+	w.filterBridges(filterOff)
+	w.link("a", "a1", "a2", "80", "80/udp")
+	for _, c := range []struct {
+		off  []int
+		want string
+	}{
+		{[]int{1}, `
+			a1  tcp4,udp4  a2:80  a2 sees a1
+			a2  tcp4,udp4  a1:80  silent
+			a2  tcp6,udp6  a1:80  a1 sees a2
+		`},
+		{[]int{0}, `
+			a1  tcp6,udp6  a2:80  a2 sees a1
+			a2  tcp6,udp6  a1:80  silent
+			a2  tcp4,udp4  a1:80  a1 sees a2
+		`},
+		{[]int{0, 1}, `
+			a2  tcp,udp  a1:80  a1 sees a2
+		`},
+		{nil, `
+			a1  tcp,udp  a2:80  a2 sees a1
+			a2  tcp,udp  a1:80  silent
+		`},
+	} {
+		cfg := disabling(c.off...)
+		w.cfg.DisableIPv4, w.cfg.DisableIPv6 = cfg.DisableIPv4, cfg.DisableIPv6
+		w.reopen()
+		w.kernelIsDesired("reopened")
+		w.fates(c.want)
+	}
+	w.cfg.DisableIPv4, w.cfg.DisableIPv6 = true, false
+	w.reopen()
+	w.update(func(tx *bridge.Tx) { tx.Network("a").Endpoint("a1").Unlink("a2") })
+	w.kernelIsDesired("unlinked")
+}
+
 // Without an address of the host there is no way between linked endpoints, nor by a bridge with an address that the rules do not know.
 func TestLinksThatCannotWork(t *testing.T) {
 	t.Parallel()

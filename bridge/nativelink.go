@@ -45,11 +45,11 @@ func (l *nativeLink) compile(f Fact, add func(nft.Object)) {
 
 // linked is an endpoint with those of its addresses that the host routes to.
 func (l *nativeLink) linked(e *Endpoint) isolation.LinkPort {
-	p := isolation.LinkPort{Interface: e.Spec.HostIfName, MAC: [6]byte(e.Spec.MAC)}
-	if e.linkable(nft.IPv4) {
+	p, h := isolation.LinkPort{Interface: e.Spec.HostIfName, MAC: [6]byte(e.Spec.MAC)}, e.Network.Host
+	if e.linkable(nft.IPv4) && !h.DisableIPv4 {
 		p.IPv4 = e.Spec.IPv4
 	}
-	if e.linkable(nft.IPv6) {
+	if e.linkable(nft.IPv6) && !h.DisableIPv6 {
 		p.IPv6 = e.Spec.IPv6
 	}
 	return p

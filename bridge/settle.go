@@ -3,6 +3,8 @@ package bridge
 import (
 	"errors"
 	"slices"
+
+	"github.com/seawall-net/seawall/nft"
 )
 
 // Links come up after the rules that protect them and go down before: what a Tx
@@ -81,9 +83,11 @@ func (tx *Tx) newlyLinked() []*Network {
 		added[a.fact] = a.add
 	}
 	for _, a := range tx.log {
-		l, ok := a.fact.(*ContainerLink)
-		if ok && added[l] && l.From.Network.Spec.DisableICC && !slices.Contains(out, l.From.Network) {
-			out = append(out, l.From.Network)
+		if l, ok := a.fact.(*ContainerLink); ok && added[l] {
+			n := l.From.Network
+			if disabled := n.Host.Disabled(nft.IPv4) && n.Host.Disabled(nft.IPv6); n.Spec.DisableICC && !disabled && !slices.Contains(out, n) {
+				out = append(out, n)
+			}
 		}
 	}
 	return out
