@@ -80,6 +80,15 @@ func (l *ContainerLink) isFor(f nft.Family) bool {
 	return l.From.Addr(f).IsValid() && l.To.Addr(f).IsValid()
 }
 
+// routed tells whether the host routes between the endpoints in a family.
+func (l *ContainerLink) routed(f nft.Family) bool { return l.From.linkable(f) && l.To.linkable(f) }
+
+// linkable tells whether links of the endpoint work in a family: the host has to
+// route their packets.
+func (e *Endpoint) linkable(f nft.Family) bool {
+	return e.Addr(f).IsValid() && e.Network.gateway(f).onBridge().IsValid()
+}
+
 // check refuses a link that could never be used.
 func (l *ContainerLink) check() error {
 	switch {
@@ -87,6 +96,9 @@ func (l *ContainerLink) check() error {
 		return fmt.Errorf("an endpoint reaches itself without a link: %w", errInvalid)
 	case !l.isFor(nft.IPv4) && !l.isFor(nft.IPv6):
 		return fmt.Errorf("the endpoints have no address of the same family: %w", errInvalid)
+	case l.From.Network.Spec.DisableICC && !l.routed(nft.IPv4) && !l.routed(nft.IPv6):
+		return fmt.Errorf("without ICC the host routes what links let through, and it has no address on %s in a family of both: %w",
+			l.From.Network.Spec.Bridge, errInvalid)
 	}
 	return l.Port.check()
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -161,6 +162,23 @@ func bridgeMAC(n *Network) net.HardwareAddr {
 		v4, v6 = n.Spec.IPv4.Subnet.Addr(), n.Spec.IPv6.Subnet.Addr()
 	}
 	return macFor(v4, v6)
+}
+
+// checkMAC refuses a bridge that has another address than the rules about links
+// give to frames: what is sent there would not reach the host.
+func (l *links) checkMAC(n *Network) error {
+	link, err := l.find(n.Spec.Bridge)
+	if err == nil && link == nil {
+		err = fmt.Errorf("%s: %w", n.Spec.Bridge, errNotExist)
+	}
+	if want := bridgeMAC(n); err == nil && !bytes.Equal(link.Attrs().HardwareAddr, want) {
+		err = fmt.Errorf("links without ICC need the MAC %s on %s, which has %s; set it by ip link set %s address %s: %w",
+			want, n.Spec.Bridge, link.Attrs().HardwareAddr, n.Spec.Bridge, want, errInvalid)
+	}
+	if err != nil {
+		return fmt.Errorf("bridge: network %s: %w", n, err)
+	}
+	return nil
 }
 
 // stop takes a network's bridge out of use, if it is ours.

@@ -270,6 +270,9 @@ func (l *nativeFamily) containerLink(c *ContainerLink, add func(nft.Object)) {
 		return
 	}
 	l.keep(c, add)
+	if c.From.Network.Spec.DisableICC && !c.routed(l.family) {
+		return
+	}
 	n, proto := l.filterNetwork(c.From.Network), nft.L4Proto(c.Port.Proto.Number())
 	for i := range c.Port.Ports.Len() {
 		l.filter.Link(n, l.neighbour(c.From), l.neighbour(c.To), proto, c.Port.Ports.First+uint16(i), add)

@@ -36,7 +36,23 @@ func (l *nativeLink) compile(f Fact, add func(nft.Object)) {
 		}
 	case *Endpoint:
 		l.endpoint(f, add)
+	case *ContainerLink:
+		if n := f.From.Network; n.Spec.DisableICC {
+			l.filter.Link([6]byte(bridgeMAC(n)), l.linked(f.From), l.linked(f.To), add)
+		}
 	}
+}
+
+// linked is an endpoint with those of its addresses that the host routes to.
+func (l *nativeLink) linked(e *Endpoint) isolation.LinkPort {
+	p, h := isolation.LinkPort{Interface: e.Spec.HostIfName, MAC: [6]byte(e.Spec.MAC)}, e.Network.Host
+	if e.linkable(nft.IPv4) && !h.DisableIPv4 {
+		p.IPv4 = e.Spec.IPv4
+	}
+	if e.linkable(nft.IPv6) && !h.DisableIPv6 {
+		p.IPv6 = e.Spec.IPv6
+	}
+	return p
 }
 
 func (l *nativeLink) endpoint(e *Endpoint, add func(nft.Object)) {

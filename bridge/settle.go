@@ -3,6 +3,8 @@ package bridge
 import (
 	"errors"
 	"slices"
+
+	"github.com/seawall-net/seawall/nft"
 )
 
 // Links come up after the rules that protect them and go down before: what a Tx
@@ -65,7 +67,30 @@ func (fw *Firewall) prepareLinks(tx *Tx) (undo undoList, err error) {
 		}
 		undo = append(undo, takeBack)
 	}
+	for _, n := range tx.newlyLinked() {
+		if err := fw.links.checkMAC(n); err != nil {
+			return nil, errors.Join(err, undo.run())
+		}
+	}
 	return undo, nil
+}
+
+// newlyLinked are the networks without ICC to which the Tx adds links.
+func (tx *Tx) newlyLinked() []*Network {
+	var out []*Network
+	added := map[Fact]bool{}
+	for _, a := range tx.log {
+		added[a.fact] = a.add
+	}
+	for _, a := range tx.log {
+		if l, ok := a.fact.(*ContainerLink); ok && added[l] {
+			n := l.From.Network
+			if disabled := n.Host.Disabled(nft.IPv4) && n.Host.Disabled(nft.IPv6); n.Spec.DisableICC && !disabled && !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
 }
 
 // newNetworks are the networks that the Tx leaves behind.

@@ -11,6 +11,13 @@ import (
 // there is none, or the endpoints have no address of the same family, with
 // fs.ErrNotExist if there is no such endpoint, and with fs.ErrExist if there is
 // such a link. It ends with Unlink, or when either endpoint is detached.
+//
+// Without ICC the host routes what the link lets through, in the families in which
+// it has an address on the bridge, and the endpoints meet as neighbours do that a
+// router connects: the hop limit is one less. On a bridge of the caller's own the
+// update fails with fs.ErrInvalid unless its MAC is the one that Firewall gives to
+// its own: 02:42 and the gateway's IPv4 address, or the end of its IPv6
+// address. With RulesOnly nobody checks that.
 func (e EndpointTx) Link(to string, ports ...LinkPort) {
 	tx := e.tx
 	other := e.sibling(to)

@@ -44,7 +44,7 @@ type Filter struct {
 	// neighbours holds the addresses by which such siblings find each other.
 	neighbours nft.Set
 
-	raw, tracked, input, forward, leave nft.Chain
+	raw, tracked, input, forward, leave, output nft.Chain
 }
 
 // NewFilter returns the filter of a table. userdata is kept with every set, so
@@ -79,6 +79,7 @@ func NewFilter(t nft.TableRef, userdata string) *Filter {
 		input:   base("input", nft.Input, nft.PriorityFilter),
 		forward: base("forward", nft.Forward, nft.PriorityFilter),
 		leave:   base("leave", nft.Forward, nft.PriorityFilter+1),
+		output:  base("link-output", nft.Output, nft.PriorityFilter),
 	}
 	f.openRanges.Interval = true
 	f.openRef = f.open.Ref()

@@ -40,10 +40,15 @@ func (f *LinkFilter) Apart(port string, add func(nft.Object)) {
 // MarkTranslated adds what sets a bit of the mark of packets that come from a
 // network without ICC and were translated to an endpoint's address.
 func (f *Filter) MarkTranslated(bridge string, mark uint32, add func(nft.Object)) {
-	apart := nft.Set{Table: f.table, Name: "icc-off", Key: nft.TypeIFName, Userdata: f.bridges.Userdata}
+	apart := f.apart()
 	chain := nft.Chain{Table: f.table, Name: "icc-prerouting", Hook: nft.Prerouting, Priority: priorityTranslated}
 	add(&apart)
 	add(&chain)
 	f.rule(add, chain, "translated", nft.IIFName.InSet(apart), nft.CTStatus.Any(nft.CTDNAT), nft.Mark.SetBits(mark))
 	add(&nft.Element{Set: apart.Ref(), Key: nft.Key(nft.Name(bridge))})
+}
+
+// apart holds the bridges of networks without ICC.
+func (f *Filter) apart() nft.Set {
+	return nft.Set{Table: f.table, Name: "icc-off", Key: nft.TypeIFName, Userdata: f.bridges.Userdata}
 }

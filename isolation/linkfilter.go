@@ -33,8 +33,12 @@ type LinkFilter struct {
 	nd, dad nft.Set
 	// apart holds the ports that are kept from each other.
 	apart nft.Set
+	// linked holds the pairs of such ports that a link has brought together;
+	// hosts4 and hosts6 lead from such a port, and the MAC and address of the
+	// other, to the host's MAC on the bridge.
+	linked, hosts4, hosts6 nft.Set
 
-	prerouting, forward nft.Chain
+	prerouting, toHost, forward nft.Chain
 }
 
 // The regular chains that every host has.
@@ -73,7 +77,11 @@ func NewLinkFilter(t nft.TableRef, userdata string) *LinkFilter {
 		nd:         set("nd-ports", nft.TypeIFName, nft.TypeVerdict),
 		dad:        set("dad-ports", nft.TypeIFName, nft.TypeVerdict),
 		apart:      set("icc-off", nft.TypeIFName, 0),
+		linked:     set("linked", nft.TypeOf(nft.TypeIFName, nft.TypeIFName), 0),
+		hosts4:     set("link-hosts-ip4", own(nft.TypeIPv4Addr), nft.TypeEtherAddr),
+		hosts6:     set("link-hosts-ip6", own(nft.TypeIPv6Addr), nft.TypeEtherAddr),
 		prerouting: nft.Chain{Table: t, Name: "prerouting", Hook: nft.Prerouting, Priority: priorityLink},
+		toHost:     nft.Chain{Table: t, Name: "link-prerouting", Hook: nft.Prerouting, Priority: nft.PriorityBridgeDNAT},
 		forward:    nft.Chain{Table: t, Name: "forward", Hook: nft.Forward, Priority: nft.PriorityBridgeFilter},
 	}
 }

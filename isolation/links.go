@@ -31,6 +31,7 @@ func (f *Filter) Link(n Network, from, to Neighbour, proto nft.L4Proto, port uin
 	}
 	saddr, daddr := nft.Saddr(f.table.Family), nft.Daddr(f.table.Family)
 	add(&f.links)
+	f.noRedirects(n.Bridge, add)
 	f.linkRule(n, "links", rankLinks, add, nft.Concat(saddr, daddr, nft.MetaL4Proto, nft.THDport).InSet(f.links))
 	add(&nft.Element{Set: f.links.Ref(), Key: nft.Key(nft.Addr(from.Addr), nft.Addr(to.Addr), nft.Proto(proto), nft.Port(port))})
 	if f.table.Family == nft.IPv6 {
@@ -74,4 +75,20 @@ func solicitedNode(a netip.Addr) netip.Addr {
 // linkLocal is the address that an interface gives itself (RFC 4291, appendix A).
 func linkLocal(m [6]byte) netip.Addr {
 	return netip.AddrFrom16([16]byte{0xfe, 0x80, 8: m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
+}
+
+// noRedirects adds what keeps the host from telling the endpoints of networks
+// without ICC that their siblings are neighbours: what it routes between linked
+// ones comes and goes by the same interface. The kernel has no switch for it in
+// IPv6, and in IPv4 one that another for all interfaces overrides.
+func (f *Filter) noRedirects(bridge string, add func(nft.Object)) {
+	apart := f.apart()
+	add(&apart)
+	add(&f.output)
+	redirect := nft.ICMPType.Eq(nft.ICMPRedirect)
+	if f.table.Family == nft.IPv6 {
+		redirect = nft.ICMPv6Type.Eq(nft.NDRedirect)
+	}
+	f.rule(add, f.output, "redirect", redirect, nft.OIFName.InSet(apart), nft.Drop())
+	add(&nft.Element{Set: apart.Ref(), Key: nft.Key(nft.Name(bridge))})
 }

@@ -78,6 +78,9 @@ func (d *decompiler) step() int {
 		if n := d.setMark(); n > 0 {
 			return n
 		}
+		if n := d.rewrite(); n > 0 {
+			return n
+		}
 		return d.nat()
 	}
 	if n := d.dependency(); n > 0 {
@@ -213,6 +216,10 @@ func (d *decompiler) lookup() int {
 	case n+1 < len(d.in):
 		if data, ok := d.in[n+1].translatesTo(d.family, e.number(unix.NFTA_LOOKUP_DREG)); ok {
 			d.emit(dnatMap{sel: sel, set: set, key: sel.Type(), data: data}, parts...)
+			return n + 2
+		}
+		if f, ok := d.writes(&d.in[n+1], e.attrs[unix.NFTA_LOOKUP_DREG]); ok {
+			d.emit(rewriteMap{f: f, sel: sel, set: set, key: sel.Type(), data: f.typ}, parts...)
 			return n + 2
 		}
 	}

@@ -59,6 +59,17 @@ func TestFieldsOfOtherFamilies(t *testing.T) {
 		{IPv4, Mark.AndXor(1<<32-1, 0), false},
 		{IPv4, Mark.SetBits(0), false},
 		{IPv4, MarkField{}.Set(1), false},
+		{Bridge, EtherDaddr.Set([6]byte{2}), true},
+		{Netdev, EtherDaddr.Set([6]byte{2}), true},
+		{IPv4, EtherDaddr.Set([6]byte{2}), false},
+		{INet, EtherDaddr.SetMap(IIFName, Set{Name: "m", Key: TypeIFName, Data: TypeEtherAddr}), false},
+		{Bridge, MACField{}.Set([6]byte{2}), false},
+		{Bridge, EtherDaddr.SetMap(IIFName, Set{Name: "m", Key: TypeIFName, Data: TypeEtherAddr}), true},
+		{Bridge, EtherDaddr.SetMap(IIFName, Set{Name: "m", Key: TypeIFName, Data: TypeIPv4Addr}), false},
+		{Bridge, EtherDaddr.SetMap(IIFName, Set{Name: "m", Key: TypeIFName}), false},
+		{Bridge, EtherDaddr.SetMap(IIFName, Set{Name: "m", Key: TypeEtherAddr, Data: TypeEtherAddr}), false},
+		{IPv4, SetPacketType(PacketOther), true},
+		{Bridge, SetPacketType(PacketOther + 1), false},
 	} {
 		_, err := (&Rule{Chain: TableRef{c.family, "t"}.Chain("c"), Statements: []Statement{c.statement}}).compile()
 		if (err == nil) != c.ok {

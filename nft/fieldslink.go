@@ -6,7 +6,7 @@ import "github.com/google/nftables/expr"
 // netdev only.
 var (
 	// EtherDaddr and EtherSaddr are the frame's addresses.
-	EtherDaddr = Field[[6]byte]{ethernet("ether daddr", TypeEtherAddr, 0)}
+	EtherDaddr = MACField{Field[[6]byte]{ethernet("ether daddr", TypeEtherAddr, 0)}}
 	EtherSaddr = Field[[6]byte]{ethernet("ether saddr", TypeEtherAddr, 6)}
 	// EtherType is what the frame itself says that it carries: of a frame with a
 	// VLAN tag that is [EtherVLAN] or [EtherQinQ], also where the network card

@@ -258,6 +258,14 @@ func everythingObjects() []Object {
 	in(preB, "", Mark.SetBits(0x1000), Mark.Set(7), Mark.AndXor(0xffffefff, 0), Mark.AndXor(1<<32-1, 3), Mark.AndXor(0xff, 0x101), Mark.AndXor(0, 5))
 	in(preB, "", IP6LaterFragment(), MetaL4Proto.Eq(UDP), Accept())
 	in(preB, "", MetaProtocol.Eq(EtherIPv6), IP6LaterFragment(), IP6Saddr.Eq(a("fd00::1")), Drop())
+	hosts := &Set{Table: bridge, Name: "hosts", Key: TypeOf(TypeIFName, TypeEtherAddr, TypeIPv4Addr), Data: TypeEtherAddr}
+	hosts6 := &Set{Table: bridge, Name: "hosts6", Key: TypeIPv6Addr, Data: TypeEtherAddr}
+	add(hosts, hosts6,
+		&Element{Set: hosts.Ref(), Key: Key(Name("veth1"), MAC(mac), Addr(a("172.18.0.3"))), Data: Key(MAC([6]byte{2, 0x42, 0xac, 0x12, 0, 1}))},
+		&Element{Set: hosts6.Ref(), Key: Key(Addr(a("fd00::2"))), Data: Key(MAC([6]byte{2, 0x42, 0, 0, 0, 1}))},
+	)
+	in(preB, "", EtherDaddr.SetMap(Concat(IIFName, EtherDaddr, IPDaddr), *hosts), SetPacketType(PacketHost))
+	in(preB, "", EtherDaddr.SetMap(IP6Daddr, *hosts6), SetPacketType(PacketOther), EtherDaddr.Set(mac), SetPacketType(PacketMulticast), Accept())
 	fwdB := base(bridge, "icc", FilterChain, Forward, -200)
 	in(fwdB, "", IIFName.Eq("veth1"), IPDaddr.Eq(a("172.18.0.2")), IPSaddr.Ne(a("172.18.0.3")), TCPDport.Eq(80), Drop())
 	in(fwdB, "", IP6Daddr.In(netip.MustParsePrefix("fe80::/10")), UDPDport.Eq(53), Mark.Eq(3), Accept())

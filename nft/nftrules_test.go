@@ -156,6 +156,15 @@ var nftRules = []struct {
 	{INet, `frag frag-off != 0 ip6 saddr fd00::1 accept`, ``},
 	{IPv6, `frag frag-off 5 accept`, `<unknown expression exthdr> <unknown expression bitwise> <unknown expression cmp> accept`},
 	{IPv6, `frag nexthdr tcp accept`, `<unknown expression exthdr> <unknown expression cmp> accept`},
+	{Bridge, `ether daddr set 02:42:ac:12:00:01`, ``},
+	{Bridge, `meta pkttype set host`, ``},
+	{Bridge, `meta pkttype set other ether daddr set 02:42:ac:12:00:01 accept`, ``},
+	{Bridge, `ether daddr set ip daddr map { 10.0.0.1 : 02:42:ac:12:00:01 } meta pkttype set host accept`, `ether daddr set ip daddr map @__map0 meta pkttype set host accept`},
+	{Bridge, `ether daddr set iifname . ether daddr . ip6 daddr map { "a" . 02:42:ac:12:00:02 . fd00::1 : 02:42:ac:12:00:01 }`,
+		`ether daddr set iifname . ether daddr . ip6 daddr map @__map0`},
+	{Bridge, `ether daddr set ether saddr`, `<unknown expression payload> <unknown expression payload>`},
+	{Bridge, `ether saddr set 02:42:ac:12:00:01`, `<unknown expression immediate> <unknown expression payload>`},
+	{Bridge, `ip daddr set 10.0.0.1`, `meta protocol ip <unknown expression immediate> <unknown expression payload>`},
 	{Bridge, `@ll,0,8 1 accept`, `<unknown expression payload> <unknown expression cmp> accept`},
 }
 

@@ -24,13 +24,14 @@ type ICMPMessage uint8
 const (
 	ICMPEchoReply   ICMPMessage = 0
 	ICMPUnreachable ICMPMessage = 3
+	ICMPRedirect    ICMPMessage = 5
 	ICMPEchoRequest ICMPMessage = 8
 )
 
 // String returns nft's word for the type, or its number.
 func (m ICMPMessage) String() string {
 	return wordOr(map[ICMPMessage]string{
-		ICMPEchoReply: "echo-reply", ICMPUnreachable: "destination-unreachable", 4: "source-quench", 5: "redirect",
+		ICMPEchoReply: "echo-reply", ICMPUnreachable: "destination-unreachable", 4: "source-quench", ICMPRedirect: "redirect",
 		ICMPEchoRequest: "echo-request", 9: "router-advertisement", 10: "router-solicitation", 11: "time-exceeded",
 		12: "parameter-problem", 13: "timestamp-request", 14: "timestamp-reply", 15: "info-request", 16: "info-reply",
 		17: "address-mask-request", 18: "address-mask-reply",
