@@ -35,7 +35,7 @@ type Gateway struct {
 func (g Gateway) exists() bool { return g.Subnet.IsValid() }
 
 // translates tells whether the host's ports lead into the network.
-func (g Gateway) translates() bool {
+func (g *Gateway) translates() bool {
 	return g.exists() && (g.Mode == NAT || g.Mode == NATUnprotected)
 }
 
