@@ -65,12 +65,12 @@ func (s scenario) page(t *testing.T, ruleset, everywhere map[nft.Family]string, 
 		families = []nft.Family{nft.IPv4}
 	}
 	switch {
-	case slices.Contains(families, nft.Bridge):
+	case slices.Equal(families, []nft.Family{nft.Bridge}):
 		fmt.Fprint(&out, "\nOnly what is about frames: the chains of all hosts, and what two endpoints add.")
 	case s.update != nil:
 		fmt.Fprint(&out, "\nWithout what [every host](every-host.md) has, and the set of records.")
 	}
-	if slices.Equal(families, []nft.Family{nft.IPv4}) {
+	if slices.Contains(families, nft.IPv4) && !slices.Contains(families, nft.IPv6) {
 		note := "Table `ip6 seawall` is the same with IPv6 addresses."
 		if s.ipv6 != "" {
 			note = strings.TrimSuffix(note, ".") + "; there, " + quoted.ReplaceAllString(s.ipv6, "`$1`") + "."

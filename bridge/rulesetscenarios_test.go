@@ -145,6 +145,43 @@ func scenarios() []scenario {
 			`,
 		},
 		{
+			name: "for-some-only", title: "A port for some only",
+			about: `One port is for a subnet of the LAN, another for the host itself. Docker has nothing like it. Who is out of scope
+				meets the socket that holds the port.`,
+			docker: `
+				# Docker has no such option.
+			`,
+			update: forSomeOnly,
+			fates: `
+				ext   tcp  host:8080      web sees ext       ; its subnet is in scope: 'publish' goes on and translates
+				app   tcp  host:8080      silent             ; out of scope: its chain ends the translation
+				host  tcp  host:8080      silent             ; what the host sends comes by no interface
+				host  tcp  host:8081      web sees gw-front  ; the scope is the host itself
+				ext   tcp  host:8081      silent             ; everybody else is out of scope
+				ext   tcp  web:80         silent             ; 'guard' leads to 'guard-br-front'
+			`,
+		},
+		{
+			name: "links", title: "Links where there is no ICC",
+			about: `The network's containers do not reach each other, but for web, which may open connections to app's port 80. The host
+				routes what passes between the two, so that it is judged by connection.`,
+			docker: `
+				# With --icc=false, on the default bridge:
+				docker run -d --name app app
+				docker run -d --name web --link app web
+			`,
+			update:   linked,
+			families: []nft.Family{nft.IPv4, nft.Bridge},
+			fates: `
+				web   tcp  app:80     app sees web     ; 'link-prerouting' hands it to the host, 'from-br-front' finds it in 'links'
+				web   tcp  app:81     silent           ; not in 'links'
+				web   udp  app:80     silent           ; likewise
+				app   tcp  web:80     silent           ; 'links' leads one way; answers are those of an established connection
+				ext   tcp  host:8080  web sees ext     ; published ports are as ever
+				app   tcp  host:8080  web sees gw-front ; by an address of the host
+			`,
+		},
+		{
 			name: "docker-user", title: "Rules of the user's own",
 			about: `DOCKER-USER is asked before the networks' own rules. It sees the container's address and port; the port that was
 				asked for is in the connection's original direction. An accept is final, a return falls through. The guard in raw prerouting
@@ -237,6 +274,41 @@ func twoOfThem(tx *bridge.Tx) {
 	back.Attach(bridge.EndpointSpec{
 		Name: "db", IPv4: netip.MustParseAddr("172.19.0.2"), IPv6: netip.MustParseAddr("fd00:19::2"),
 	})
+}
+
+func forSomeOnly(tx *bridge.Tx) {
+	front := tx.CreateNetwork(bridge.NetworkSpec{
+		Name: "front", Bridge: "br-front",
+		IPv4: bridge.Gateway{Subnet: netip.MustParsePrefix("172.18.0.0/24")},
+		IPv6: bridge.Gateway{Subnet: netip.MustParsePrefix("fd00:18::/64")},
+	})
+	web := front.Attach(bridge.EndpointSpec{
+		Name: "web", IPv4: netip.MustParseAddr("172.18.0.2"), IPv6: netip.MustParseAddr("fd00:18::2"),
+	})
+	web.PublishWithin(bridge.Scope{
+		Interface: "eth0",
+		From:      []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8:1::/64")},
+	}, portmap.MustParse("8080:80"))
+	web.PublishWithin(bridge.Scope{Interface: "lo"}, portmap.MustParse("8081:80"))
+	front.Attach(bridge.EndpointSpec{
+		Name: "app", IPv4: netip.MustParseAddr("172.18.0.3"), IPv6: netip.MustParseAddr("fd00:18::3"),
+	})
+}
+
+func linked(tx *bridge.Tx) {
+	front := tx.CreateNetwork(bridge.NetworkSpec{
+		Name: "front", Bridge: "br-front", DisableICC: true,
+		IPv4: bridge.Gateway{Subnet: netip.MustParsePrefix("172.18.0.0/24")},
+		IPv6: bridge.Gateway{Subnet: netip.MustParsePrefix("fd00:18::/64")},
+	})
+	front.Attach(bridge.EndpointSpec{
+		Name: "app", IPv4: netip.MustParseAddr("172.18.0.3"), IPv6: netip.MustParseAddr("fd00:18::3"),
+	})
+	web := front.Attach(bridge.EndpointSpec{
+		Name: "web", IPv4: netip.MustParseAddr("172.18.0.2"), IPv6: netip.MustParseAddr("fd00:18::2"),
+	})
+	web.Publish(portmap.MustParse("8080:80"))
+	web.Link("app", bridge.LinkPort{Ports: portmap.Port(80)})
 }
 
 func userRules(tx *bridge.Tx) {
