@@ -71,8 +71,11 @@ func formatRange(t Type, v, end Value) string {
 	if len(parts) > 1 {
 		return formatConcat(parts, v, end)
 	}
-	if len(end) != len(v) || end == v {
+	switch {
+	case len(end) != len(v) || end == v:
 		return formatValue(t, v)
+	case !t.known() || len(v) != t.size():
+		return formatValue(t, v) + "-" + formatValue(t, end) // both in hexadecimal
 	}
 	return formatSpan(t, v, end)
 }
