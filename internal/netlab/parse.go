@@ -59,7 +59,8 @@ func ParseFrame(b []byte) Frame {
 	}
 	f.Dst, f.Src = net.HardwareAddr(b[:6]), net.HardwareAddr(b[6:12])
 	f.EtherType, b = binary.BigEndian.Uint16(b[12:]), b[14:]
-	if f.EtherType == unix.ETH_P_8021Q && len(b) >= 4 {
+	// A tag of 0 is none to a Frame: it stays part of the payload.
+	if f.EtherType == unix.ETH_P_8021Q && len(b) >= 4 && b[0]|b[1] != 0 {
 		f.VLAN, f.EtherType, b = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), b[4:]
 	}
 	f.Payload = b
