@@ -9,9 +9,9 @@ import (
 // tableName is the name of the native layout's tables.
 const tableName = "seawall"
 
-// Native returns the native layout: one table for each family, IPv4, IPv6
-// and bridge, in which packets are looked up in maps, so that a new flow costs the same with any
-// number of networks and ports.
+// Native returns the native layout: one table for each family, IPv4, IPv6 and
+// bridge, in which packets are looked up in maps, so that a new flow costs the
+// same with any number of networks and ports.
 func Native() Layout { return NativeWith(NativeOptions{}) }
 
 // NativeOptions are what the native layout leaves to its user.
