@@ -53,8 +53,12 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err er
 	host := fw.cfg.host()
 	host.record = host.encode(fw.layout.Name())
 	if len(records) == 0 {
-		err := fw.restore(host, nil)
-		return was, nft.Diff(have, fw.union.Ruleset()), err
+		if err := fw.restore(host, nil); err != nil {
+			return was, b, err
+		}
+		b = nft.Diff(have, fw.union.Ruleset())
+		fw.initUserChains(have, &b)
+		return was, b, nil
 	}
 	before, records, layout := &records[0].host, records[1:], records[0].layout
 	before.record = before.encode(layout)
@@ -142,7 +146,7 @@ func (fw *Firewall) base() map[nft.ID]bool {
 		case *nft.Set:
 			ids[o.ID()] = true
 		case *nft.Chain:
-			ids[o.ID()] = o.Ref() != fw.layout.UserChain(o.Table.Family)
+			ids[o.ID()] = !o.Shared && o.Ref() != fw.layout.UserChain(o.Table.Family)
 		}
 	})
 	return ids
@@ -192,6 +196,9 @@ func (fw *Firewall) restore(host *Host, records []record) error {
 		if err := tx.restore(host, r, networks, endpoints); err != nil {
 			return err
 		}
+	}
+	if tx.err != nil {
+		return tx.err
 	}
 	if _, err := tx.change.Batch(); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seawall-net/seawall/nft"
@@ -129,18 +130,26 @@ func (fw *Firewall) hear(ctx context.Context, until func(nft.Transaction) bool) 
 // newer tells whether generation a comes after b; the numbers wrap around.
 func newer(a, b uint32) bool { return int32(a-b) > 0 }
 
-// touches tells whether a commit changed something of ours: anything in our
-// tables but the rules of the user's chain.
+// touches tells whether a commit changed something of ours.
 func (fw *Firewall) touches(t nft.Transaction) bool {
-	for _, e := range t.Events {
-		for _, table := range fw.layout.Tables() {
-			user := fw.layout.UserChain(table.Family)
-			if e.ID.Table == table && (e.ID.Kind != nft.KindRule || user.Table != table || user.Name != e.ID.Name) {
-				return true
-			}
+	return slices.ContainsFunc(t.Events, func(e nft.Event) bool {
+		if !slices.Contains(fw.layout.Tables(), e.ID.Table) {
+			return false
 		}
-	}
-	return false
+		if e.ID.Kind != nft.KindRule {
+			return true
+		}
+		chain := nft.ID{Kind: nft.KindChain, Table: e.ID.Table, Name: e.ID.Name}
+		switch c, _ := fw.union.Lookup(chain).(*nft.Chain); {
+		case c == nil:
+			// A chain of others, unless it is about to become ours: then that
+			// fails by itself.
+			return e.ID.Key != ""
+		case c.Open || c.Shared:
+			return e.ID.Key != ""
+		}
+		return true
+	})
 }
 
 // sendBlind commits an exclusive batch without naming a generation. Every operation fails by itself
@@ -180,6 +189,9 @@ func (fw *Firewall) load(ctx context.Context) (*nft.Ruleset, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the ruleset back: %w", err)
+	}
+	for _, t := range have.Tables() {
+		t.Open = true // others may have made it, or put something into it
 	}
 	fw.generation = have.Generation
 	return have, nil

@@ -63,6 +63,8 @@ type nativeFamily struct {
 
 func (native) Name() string { return "native" }
 
+func (native) Check(Fact) error { return nil }
+
 func (l native) Tables() []nft.TableRef {
 	// In the order in which they are made, so that listings agree.
 	return []nft.TableRef{l.families[0].table.Ref(), l.link.table.Ref(), l.families[1].table.Ref()}

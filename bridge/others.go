@@ -9,18 +9,18 @@ import (
 )
 
 // leadTo iterates over the rules and elements of others in our tables that lead
-// to a chain: those in chains and sets that are not our own, and in DOCKER-USER.
-func (fw *Firewall) leadTo(have, own *nft.Ruleset, chain nft.ID) iter.Seq[nft.Object] {
+// to a chain: those in chains and sets that are not our own, and rules that are
+// not.
+func leadTo(have, own *nft.Ruleset, chain nft.ID) iter.Seq[nft.Object] {
 	return func(yield func(nft.Object) bool) {
 		if chain.Kind != nft.KindChain {
 			return
 		}
 		for o := range have.Objects() {
-			user := fw.layout.UserChain(chain.Table.Family)
 			var leads bool
 			switch o := o.(type) {
 			case *nft.Rule:
-				leads = (o.Chain == user || own.Lookup(container(o)) == nil) && jumps(o, chain.Name)
+				leads = (o.Key == "" || own.Lookup(container(o)) == nil) && jumps(o, chain.Name)
 			case *nft.Element:
 				leads = own.Lookup(container(o)) == nil && o.Verdict.Chain == chain.Name
 			}
@@ -69,6 +69,7 @@ func sweep(have, own *nft.Ruleset) (nft.Batch, error) {
 	var there, rest nft.Ruleset
 	var errs []error
 	for _, t := range have.Tables() {
+		t = closedTable(t)
 		errs = append(errs, there.Add(t), rest.Add(t))
 		for _, o := range strays(have, own, t.Ref()) {
 			errs = append(errs, there.Add(o))

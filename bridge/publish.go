@@ -147,7 +147,10 @@ func (tx *Tx) readEphemeral() error {
 func (tx *Tx) addBindings(all ...*Binding) error {
 	mark := tx.fw.sockets.mark()
 	for i, b := range all {
-		err := tx.fw.state.checkAmbiguous(b)
+		err := tx.check(b)
+		if err == nil {
+			err = tx.fw.state.checkAmbiguous(b)
+		}
 		if err == nil {
 			err = tx.fw.state.claim(b)
 		}

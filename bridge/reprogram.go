@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -12,7 +13,7 @@ import (
 func (fw *Firewall) reprogram(have, own *nft.Ruleset) (nft.Batch, error) {
 	want := fw.union.Ruleset()
 	for o := range want.Objects() {
-		if own.Lookup(o.ID()) == nil && have.Lookup(o.ID()) != nil {
+		if own.Lookup(o.ID()) == nil && have.Lookup(o.ID()) != nil && !shared(o) {
 			return nft.Batch{}, fmt.Errorf("%s is needed, but is there and somebody else's: %w", o.ID(), errExist)
 		}
 	}
@@ -24,9 +25,37 @@ func (fw *Firewall) reprogram(have, own *nft.Ruleset) (nft.Batch, error) {
 	if err != nil {
 		return nft.Batch{}, err
 	}
+	for o := range own.Objects() {
+		if to.Lookup(o.ID()) == nil && staysWithUs(have, o) {
+			err = errors.Join(err, to.Add(o))
+		}
+	}
 	b := nft.Diff(from, to)
 	b.Generation = have.Generation
-	return b, nil
+	return b, err
+}
+
+// shared tells whether an object may be others', too.
+func shared(o nft.Object) bool {
+	switch o := o.(type) {
+	case *nft.Table:
+		return o.Userdata != ""
+	case *nft.Chain:
+		return o.Shared || o.Open
+	}
+	return false
+}
+
+// staysWithUs tells whether an object of ours that is not needed any more stays as
+// long as the firewall does, since others use it.
+func staysWithUs(have *nft.Ruleset, o nft.Object) bool {
+	switch o := o.(type) {
+	case *nft.Table:
+		return shared(o)
+	case *nft.Chain:
+		return o.Shared || o.Open && slices.ContainsFunc(have.Rules(o.Ref()), func(r *nft.Rule) bool { return r.Key == "" })
+	}
+	return false
 }
 
 // closed returns a copy of a ruleset with tables that hold nothing else.
@@ -35,11 +64,16 @@ func closed(rs *nft.Ruleset) (*nft.Ruleset, error) {
 	var errs []error
 	for o := range rs.Objects() {
 		if t, ok := o.(*nft.Table); ok {
-			shut := *t
-			shut.Open = false
-			o = &shut
+			o = closedTable(t)
 		}
 		errs = append(errs, out.Add(o))
 	}
 	return &out, errors.Join(errs...)
+}
+
+// closedTable is a table in which all is ours.
+func closedTable(t *nft.Table) *nft.Table {
+	closed := *t
+	closed.Open = false
+	return &closed
 }

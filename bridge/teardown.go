@@ -65,7 +65,7 @@ func (fw *Firewall) explainBusy(have, own *nft.Ruleset, err error) error {
 	var refused *nft.ObjectError
 	if have != nil && errors.As(err, &refused) && errors.Is(err, unix.EBUSY) {
 		what := "something in that table that is not ours"
-		for o := range fw.leadTo(have, own, refused.ID) {
+		for o := range leadTo(have, own, refused.ID) {
 			what = container(o).String()
 			if r, ok := o.(*nft.Rule); ok {
 				what += fmt.Sprintf(" (%s)", r)
@@ -77,20 +77,28 @@ func (fw *Firewall) explainBusy(have, own *nft.Ruleset, err error) error {
 	return err
 }
 
-// dismantle returns the batch that deletes ours, and the tables in which there
-// is nothing else.
+// dismantle returns the batch that deletes ours, and the tables that are ours and
+// in which there is nothing else.
 func (fw *Firewall) dismantle(have, own *nft.Ruleset) (nft.Batch, error) {
 	var ours, rest nft.Ruleset // without contents: those go with the containers
 	var errs []error
-	for _, t := range have.Tables() {
-		user, stays := fw.layout.UserChain(t.Family), false
+	for _, loaded := range have.Tables() {
+		t := closedTable(loaded)
 		errs = append(errs, ours.Add(t))
-		stray := strays(have, own, t.Ref())
+		stays, stray := foundTable(loaded, own), strays(have, own, t.Ref())
 		for _, c := range have.Chains(t.Ref()) {
-			if own.Lookup(c.ID()) == nil && !slices.Contains(stray, nft.Object(c)) || c.Ref() == user && fw.inUse(have, own, c) {
-				stays = true
-			} else {
+			if !fw.outlives(have, own, c) || slices.Contains(stray, nft.Object(c)) {
 				errs = append(errs, ours.Add(c))
+				continue
+			}
+			stays = true
+			if rules := ownRules(have, c); len(rules) > 0 {
+				open := *c
+				open.Open = true
+				errs = append(errs, ours.Add(&open))
+				for _, r := range rules {
+					errs = append(errs, ours.Add(r))
+				}
 			}
 		}
 		for _, s := range have.Sets(t.Ref()) {
@@ -104,15 +112,60 @@ func (fw *Firewall) dismantle(have, own *nft.Ruleset) (nft.Batch, error) {
 		}
 		if stays {
 			errs = append(errs, rest.Add(t))
+			for _, c := range ours.Chains(t.Ref()) {
+				if c.Open {
+					errs = append(errs, rest.Add(c))
+				}
+			}
 		}
 	}
 	return nft.Diff(&ours, &rest), errors.Join(errs...)
 }
 
-// inUse tells whether a user's chain has rules, or others lead to it.
-func (fw *Firewall) inUse(have, own *nft.Ruleset, user *nft.Chain) bool {
-	for range fw.leadTo(have, own, user.ID()) {
+// foundTable tells whether a table was not made for the layout, or is none of
+// its tables that only it uses.
+func foundTable(t *nft.Table, own *nft.Ruleset) bool {
+	if want, _ := own.Lookup(t.ID()).(*nft.Table); want != nil && want.Userdata == "" {
+		return false
+	}
+	return t.Userdata != recordOwn
+}
+
+// outlives tells whether a chain stays behind after a teardown: others use it, or
+// it was there before.
+func (fw *Firewall) outlives(have, own *nft.Ruleset, c *nft.Chain) bool {
+	want, _ := own.Lookup(c.ID()).(*nft.Chain)
+	made := c.Userdata == recordOwn
+	switch {
+	case want == nil && !made:
+		return true
+	case want != nil && want.Shared && !made, c.Policy != nft.PolicyAccept:
+		return true
+	case want != nil && !want.Open && !want.Shared:
+		return false
+	}
+	if slices.ContainsFunc(have.Rules(c.Ref()), func(r *nft.Rule) bool { return r.Key == "" && r.Userdata != recordOwn }) {
 		return true
 	}
-	return len(have.Rules(user.Ref())) > 0
+	for range leadTo(have, own, c.ID()) {
+		return true
+	}
+	return false
+}
+
+// ownRules returns the rules in a chain that are ours, although it is not, or not
+// ours alone.
+func ownRules(have *nft.Ruleset, c *nft.Chain) []*nft.Rule {
+	var out []*nft.Rule
+	for _, r := range have.Rules(c.Ref()) {
+		switch {
+		case r.Key != "":
+			out = append(out, r)
+		case r.Userdata == recordOwn:
+			named := *r
+			named.Key = fmt.Sprint("initial ", r.Handle) // for Diff, which takes rules without a key for others'
+			out = append(out, &named)
+		}
+	}
+	return out
 }

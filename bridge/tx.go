@@ -41,9 +41,21 @@ func (tx *Tx) fail(err error) {
 
 // add makes a fact true. It has been checked.
 func (tx *Tx) add(f Fact) {
+	if err := tx.check(f); err != nil {
+		tx.fail(err)
+		return
+	}
 	f.apply(tx.fw.state, true)
 	tx.record(applied{f, true})
 	tx.fw.layout.Compile(f, tx.change.Add)
+}
+
+// check asks the layout whether it can do what a fact asks for.
+func (tx *Tx) check(f Fact) error {
+	if err := tx.fw.layout.Check(f); err != nil {
+		return fmt.Errorf("bridge: layout %s: %w", tx.fw.layout.Name(), err)
+	}
+	return nil
 }
 
 func (tx *Tx) remove(f Fact) {

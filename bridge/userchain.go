@@ -3,9 +3,19 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/seawall-net/seawall/nft"
 )
+
+// A RuleSource makes rules for DOCKER-USER: a [UserRule], or a rule in iptables'
+// syntax from package compat.
+type RuleSource interface {
+	// RulesIn returns what it is in a chain: none if it is not for the chain's
+	// family.
+	RulesIn(chain nft.ChainRef) ([]*nft.Rule, error)
+}
 
 // A UserRule is a rule of DOCKER-USER.
 type UserRule struct {
@@ -17,6 +27,14 @@ type UserRule struct {
 	Statements []nft.Statement
 	// Comment is shown by nft; at most 128 bytes.
 	Comment string
+}
+
+// RulesIn returns the rule, if it is for the chain's family.
+func (r UserRule) RulesIn(chain nft.ChainRef) ([]*nft.Rule, error) {
+	if r.Family != 0 && r.Family != chain.Table.Family {
+		return nil, nil
+	}
+	return []*nft.Rule{{Chain: chain, Statements: r.Statements, Comment: r.Comment}}, nil
 }
 
 // userOp is an operation on a user chain. Its contents are not facts: they
@@ -42,7 +60,7 @@ func (tx *Tx) UserChain(families ...nft.Family) UserChainTx {
 		return UserChainTx{tx, families}
 	}
 	for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
-		if !tx.fw.state.host.Disabled(f) {
+		if tx.fw.checkEnabled(f) == nil {
 			families = append(families, f)
 		}
 	}
@@ -61,6 +79,9 @@ func (tx *Tx) enabled(f nft.Family) {
 
 // checkEnabled returns an error if packets of a family are left alone.
 func (fw *Firewall) checkEnabled(f nft.Family) error {
+	if fw.layout.UserChain(f) == (nft.ChainRef{}) {
+		return fmt.Errorf("user chain of layout %s, family %s: %w", fw.layout.Name(), f, ErrNoUserChain)
+	}
 	if !fw.state.host.Disabled(f) {
 		return nil
 	}
@@ -69,14 +90,26 @@ func (fw *Firewall) checkEnabled(f nft.Family) error {
 
 func (u UserChainTx) do(op userOp) { u.tx.user = append(u.tx.user, op) }
 
-// Append adds a rule at the end of the chain.
-func (u UserChainTx) Append(r UserRule) {
-	u.each(r, func(b *nft.Batch, rule *nft.Rule) { b.AddRule(rule, 0) })
+// Append adds rules at the end of the chain.
+func (u UserChainTx) Append(rules ...RuleSource) {
+	for _, r := range rules {
+		u.each(r, func(b *nft.Batch, made []*nft.Rule) {
+			for _, rule := range made {
+				b.AddRule(rule, 0)
+			}
+		})
+	}
 }
 
-// Insert adds a rule at the head of the chain.
-func (u UserChainTx) Insert(r UserRule) {
-	u.each(r, func(b *nft.Batch, rule *nft.Rule) { b.InsertRule(rule, 0) })
+// Insert adds rules, in their order, at the head of the chain.
+func (u UserChainTx) Insert(rules ...RuleSource) {
+	for _, r := range slices.Backward(rules) {
+		u.each(r, func(b *nft.Batch, made []*nft.Rule) {
+			for _, rule := range slices.Backward(made) {
+				b.InsertRule(rule, 0)
+			}
+		})
+	}
 }
 
 // Delete deletes a rule that [Firewall.UserRules] has returned. The update
@@ -94,20 +127,66 @@ func (u UserChainTx) Flush() {
 	}
 }
 
-// each makes the rule for each family that it is for.
-func (u UserChainTx) each(r UserRule, op func(*nft.Batch, *nft.Rule)) {
-	if r.Family != 0 {
-		u.tx.enabled(r.Family)
+// each makes the rules for each family that they are for. It fails the Tx where
+// that is none of the chain's.
+func (u UserChainTx) each(r RuleSource, op func(*nft.Batch, []*nft.Rule)) {
+	tx, elsewhere := u.tx, nft.Family(0)
+	done := false
+	for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
+		chain := tx.fw.layout.UserChain(f)
+		chain.Table.Family = f
+		made, err := r.RulesIn(chain)
+		switch {
+		case err != nil:
+			tx.fail(fmt.Errorf("bridge: user rule: %w", err))
+			return
+		case len(made) == 0:
+		case !slices.Contains(u.families, f):
+			elsewhere = f
+		default:
+			done = true
+			u.do(func(b *nft.Batch) { op(b, made) })
+		}
 	}
-	for _, f := range u.families {
-		if r.Family != 0 && r.Family != f {
+	if !done && elsewhere != 0 {
+		tx.enabled(elsewhere)
+		tx.fail(fmt.Errorf("bridge: user rule: it is for family %s, and the chain is not: %w", elsewhere, errInvalid))
+	}
+}
+
+// initUserChains adds what a layout's DOCKER-USER has from the start.
+func (fw *Firewall) initUserChains(have *nft.Ruleset, b *nft.Batch) {
+	layout, ok := fw.layout.(UserInitializer)
+	if !ok {
+		return
+	}
+	for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
+		if fw.checkEnabled(f) != nil {
 			continue
 		}
-		chain := u.tx.fw.layout.UserChain(f)
-		u.do(func(b *nft.Batch) {
-			op(b, &nft.Rule{Chain: chain, Statements: r.Statements, Comment: r.Comment})
-		})
+		for _, r := range layout.InitialUserRules(f) {
+			there := slices.ContainsFunc(have.Rules(r.Chain), func(h *nft.Rule) bool { return sameStatements(h, r) })
+			if !there {
+				own := *r
+				own.Userdata = recordOwn
+				b.AddRule(&own, 0)
+			}
+		}
 	}
+}
+
+// sameStatements tells whether two rules do the same, whatever they have counted.
+func sameStatements(a, b *nft.Rule) bool {
+	text := func(r *nft.Rule) string {
+		var parts []string
+		for _, s := range r.Statements {
+			if text := s.String(); !strings.HasPrefix(text, "counter ") {
+				parts = append(parts, text)
+			}
+		}
+		return strings.Join(parts, " ")
+	}
+	return text(a) == text(b)
 }
 
 // UserRules reads the rules of a family's DOCKER-USER chain from the kernel. It

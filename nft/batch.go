@@ -91,18 +91,32 @@ func (b *Batch) AddRule(r *Rule, after uint64) {
 }
 
 // Exclusive returns a copy in which every addition of a table, chain, set or
-// element fails with [ErrExist] if the object is there already, as Create does.
+// element fails with [ErrExist] if the object is there already, as Create does:
+// all but [Table.Open] tables and [Chain.Shared] chains.
 // Together with deletions, which fail by themselves, and with the handles of
 // neighbours, that makes the commit fail if the kernel is not as assumed, even
 // without a generation.
 func (b Batch) Exclusive() Batch {
 	b.ops = slices.Clone(b.ops)
 	for i := range b.ops {
-		if _, isRule := b.ops[i].object.(*Rule); !isRule && b.ops[i].verb == verbAdd {
+		if b.ops[i].verb == verbAdd && !mayBeThere(b.ops[i].object) {
 			b.ops[i].verb = verbCreate
 		}
 	}
 	return b
+}
+
+// mayBeThere tells whether an object's addition is right although it is there.
+func mayBeThere(o Object) bool {
+	switch o := o.(type) {
+	case *Rule:
+		return true
+	case *Table:
+		return o.Open
+	case *Chain:
+		return o.Shared
+	}
+	return false
 }
 
 func (b *Batch) push(v verb, objects []Object) {

@@ -124,6 +124,12 @@ type Chain struct {
 	// it anew for a Comment. It is a wish of the caller and not stored in the
 	// kernel.
 	Open bool
+	// Shared says that the chain itself belongs to others, too, as iptables'
+	// own chains do. It is Open, whatever Open says; it is made where it is
+	// missing, and otherwise taken as it is, with its Policy; and neither Diff nor
+	// a Union deletes it. Comment and Userdata hold only for a chain that is made.
+	// Like Open, it is a wish of the caller.
+	Shared bool
 
 	// Comment is shown by nft; at most 128 bytes. Comment and Userdata share
 	// 254 bytes.
@@ -134,6 +140,9 @@ type Chain struct {
 	// type cannot express; such a chain equals no other.
 	foreign string
 }
+
+// open tells whether the rules without a key are others'.
+func (c *Chain) open() bool { return c.Open || c.Shared }
 
 // Ref returns the chain's reference.
 func (c Chain) Ref() ChainRef { return ChainRef{c.Table, c.Name} }

@@ -123,6 +123,9 @@ func (c *Change) Batch() (Batch, error) {
 			continue
 		}
 		if !s.added {
+			if stays(s.object) {
+				continue
+			}
 			if s.member != nil {
 				if r, ok := s.object.(*Rule); ok {
 					gone := *r
@@ -142,6 +145,18 @@ func (c *Change) Batch() (Batch, error) {
 		}
 	}
 	return p.batch(), nil
+}
+
+// stays tells whether an object outlives the need for it, since it is others',
+// too.
+func stays(o Object) bool {
+	switch o := o.(type) {
+	case *Table:
+		return o.Open
+	case *Chain:
+		return o.Shared
+	}
+	return false
 }
 
 // net marks the steps that matter when objects come and go in one change: for

@@ -7,8 +7,9 @@ import (
 
 // Diff returns the batch that turns have into want, for the generation of
 // have. Objects that both have are left alone, counters included; rules keep
-// their place; in an [Chain.Open] chain only keyed rules are looked at, and in
-// a [Table.Open] table only the chains and sets that are wanted.
+// their place; in an [Chain.Open] or [Chain.Shared] chain only keyed rules are
+// looked at, and in a [Table.Open] table only the chains and sets that are
+// wanted. A table that is Open in have stays.
 //
 // Diff(x, x) is empty. So is Diff after the commit, with one exception: the
 // kernel does not change a table's flags along with its base chains. If both
@@ -17,7 +18,7 @@ import (
 func Diff(have, want *Ruleset) Batch {
 	d := differ{have: have, want: want, p: plan{chains: map[ChainRef][]placed{}}, renew: map[ID]bool{}}
 	for _, t := range have.Tables() {
-		if want.tables[t.Ref()] == nil {
+		if want.tables[t.Ref()] == nil && !t.Open {
 			d.p.del.push(t)
 		}
 	}
@@ -108,11 +109,15 @@ func hooksDiffer(have, want *tableObjects) bool {
 // can change.
 func sameButPolicy(a, b *Chain) bool {
 	x, y := *a, *b
-	if x.Open || y.Open {
+	if x.open() || y.open() {
 		// The kernel cannot change it, and the chain's rules are not ours to lose.
 		x.Comment, y.Comment = "", ""
 	}
+	if x.Shared || y.Shared {
+		x.Userdata, y.Userdata = "", ""
+	}
 	x.Open, y.Open, x.Policy, y.Policy = false, false, 0, 0
+	x.Shared, y.Shared = false, false
 	return x == y
 }
 
@@ -122,10 +127,10 @@ func (d *differ) chain(c *Chain, have *chainObjects) {
 		return
 	}
 	same := sameButPolicy(have.chain, c)
-	if same && have.chain.Policy == c.Policy {
+	if same && (have.chain.Policy == c.Policy || c.Shared) {
 		return
 	}
-	if !same {
+	if !same && !c.Shared { // the kernel says what is wrong with a shared one
 		d.p.del.push(have.chain)
 		d.renew[c.ID()] = true
 	}
@@ -189,7 +194,7 @@ func (d *differ) rules(want, have *chainObjects) {
 		have = &chainObjects{}
 	}
 	wanted := want.rules
-	if want.chain.Open {
+	if want.chain.open() {
 		wanted = slices.DeleteFunc(slices.Clone(wanted), func(r *Rule) bool { return r.Key == "" })
 	}
 	place, copies := map[string]int{}, map[string]int{}
@@ -200,7 +205,7 @@ func (d *differ) rules(want, have *chainObjects) {
 	var candidates []placed // in the kernel's order
 	var order []int         // their wanted places
 	for _, h := range have.rules {
-		if h.Key == "" && want.chain.Open {
+		if h.Key == "" && want.chain.open() {
 			continue
 		}
 		i, ok := place[ruleName(h, copies)]

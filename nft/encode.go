@@ -77,11 +77,13 @@ func (c *Chain) encode(e *encoder, identify bool) error {
 		e.u32(unix.NFTA_HOOK_HOOKNUM, c.Hook.number())
 		e.u32(unix.NFTA_HOOK_PRIORITY, uint32(c.Priority))
 		e.unnest(hook)
-		verdict := Accept()
-		if c.Policy == PolicyDrop {
-			verdict = Drop()
+		if !c.Shared {
+			verdict := Accept()
+			if c.Policy == PolicyDrop {
+				verdict = Drop()
+			}
+			e.u32(unix.NFTA_CHAIN_POLICY, verdict.code())
 		}
-		e.u32(unix.NFTA_CHAIN_POLICY, verdict.code())
 		e.str(unix.NFTA_CHAIN_TYPE, c.Type.String())
 	} else if c.Type != 0 || c.Priority != 0 || c.Policy != 0 {
 		return fmt.Errorf("a chain without a hook has no type, priority or policy")

@@ -144,20 +144,15 @@ func placeRules(b *Batch, final []placed) {
 		for head < j && final[head].rule.Rank < 0 {
 			head++
 		}
-		placeHead(b, final[i:head], prev, next)
+		placeHead(b, final[i:head], prev)
 		placeTail(b, final[head:j], next)
 		i = j
 	}
 }
 
-// placeHead places rules of negative rank: they stay before the rules of others.
-func placeHead(b *Batch, rules []placed, prev, next *placed) {
-	if next != nil && next.rule.Rank < 0 {
-		for _, r := range rules {
-			b.InsertRule(r.rule, next.handle)
-		}
-		return
-	}
+// placeHead places rules of negative rank: they stay before the rules of others,
+// and right behind those of ours that come before them.
+func placeHead(b *Batch, rules []placed, prev *placed) {
 	for i := len(rules) - 1; i >= 0; i-- {
 		if prev != nil {
 			b.AddRule(rules[i].rule, prev.handle)

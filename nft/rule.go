@@ -11,7 +11,9 @@ type Rule struct {
 	Key string
 	// Rank is the rule's place in its chain: keyed rules stand in ascending
 	// order of rank, equal ranks in the order of arrival. Rules of negative
-	// rank are kept before, the others behind, the rules of others.
+	// rank are kept before, the others behind, the rules of others: a new one
+	// is put right behind our one before it, or at the head, and else right
+	// before our one behind it, or at the end.
 	Rank int
 	// Statements is what the rule does.
 	Statements []Statement

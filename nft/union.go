@@ -68,6 +68,14 @@ func sameObject(a, b Object) bool {
 	return false
 }
 
+// Lookup returns a table, chain, set or rule of the union, or nil.
+func (u *Union) Lookup(id ID) Object {
+	if m := u.objects[id]; m != nil {
+		return m.object
+	}
+	return nil
+}
+
 // forget frees what is kept for a set that is gone.
 func (u *Union) forget(s *Set) {
 	ref := s.Ref()
