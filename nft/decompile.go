@@ -70,6 +70,8 @@ func (d *decompiler) step() int {
 		return d.masquerade()
 	case "exthdr":
 		return d.fragment()
+	case "match", "target":
+		return d.xt()
 	case "immediate":
 		if v, ok := e.verdict(); ok {
 			d.emit(v)

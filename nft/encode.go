@@ -253,6 +253,7 @@ func (r *Rule) encode(e *encoder, identify bool, position uint64) error {
 		e.raw(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, x)
 	}
 	e.unnest(list)
+	e.compat(r.Statements)
 	if position != 0 {
 		e.u64(unix.NFTA_RULE_POSITION, position)
 	}

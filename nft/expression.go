@@ -40,6 +40,7 @@ const (
 	attrRegister          // the number of a register
 	attrByte
 	attrText
+	attrBytes // of any number
 	attrData  // a value or a verdict
 	attrCount // 8 bytes that change by themselves
 )
@@ -70,6 +71,8 @@ func attrKinds(name string) []attrKind {
 		return []attrKind{0, attrRegister, attrData}
 	case "counter": // BYTES, PACKETS, PAD
 		return []attrKind{0, attrCount, attrCount, attrIgnored}
+	case "match", "target": // NAME, REV, INFO
+		return []attrKind{0, attrText, attrNumber, attrBytes}
 	case "masq": // FLAGS, REG_PROTO_MIN, REG_PROTO_MAX
 		return []attrKind{0, attrOptional, attrRegister, attrRegister}
 	case "nat": // TYPE, FAMILY, REG_ADDR_MIN, _MAX, REG_PROTO_MIN, _MAX, FLAGS
@@ -152,6 +155,8 @@ func (e *expression) decodeAttrs(kinds []attrKind) bool {
 			e.attrs[r.typ] = string(r.val)
 		case attrText:
 			e.attrs[r.typ] = r.str()
+		case attrBytes:
+			e.attrs[r.typ] = string(r.val)
 		case attrData:
 			v, err := decodeData(r.val)
 			r.fail(err)
@@ -199,9 +204,15 @@ func decodeData(b []byte) (string, error) {
 
 // normalise drops what the kernel adds by itself.
 func (e *expression) normalise() {
-	if e.name != "nat" {
-		return
+	switch e.name {
+	case "nat":
+		e.normaliseNAT()
+	case "match", "target":
+		e.attrs[xtInfo] = alignXT(e.attrs[xtInfo])
 	}
+}
+
+func (e *expression) normaliseNAT() {
 	flags := e.number(unix.NFTA_NAT_FLAGS)
 	if e.has(unix.NFTA_NAT_REG_ADDR_MIN) {
 		flags &^= unix.NF_NAT_RANGE_MAP_IPS

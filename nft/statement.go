@@ -186,7 +186,7 @@ func (s dnatMap) String() string { return s.print(0) }
 // statement for. It is kept as it is, counts as different from every other
 // statement when rules are compared, and is refused in rules to be sent.
 type Unknown struct {
-	// Name is the kernel's name of the expression, such as "limit" or "match".
+	// Name is the kernel's name of the expression, such as "quota" or "socket".
 	Name string
 	// Data is the expression's attributes as the kernel sent them.
 	Data string
