@@ -185,8 +185,8 @@ func (tx *Tx) usersOwn(o nft.Object) error {
 	return fmt.Errorf("%s: it is not the user's: %w", id, errInvalid)
 }
 
-// UserTable reads the table that a family's DOCKER-USER is in, with everything in
-// it, ours as well. It fails as [Firewall.UserRules] does.
+// UserTable reads the table that a family's DOCKER-USER is in, with all of its
+// chains, ours as well, but without sets. It fails as [Firewall.UserRules] does.
 func (fw *Firewall) UserTable(ctx context.Context, f nft.Family) (*nft.Ruleset, error) {
 	fw.mu.Lock()
 	err := fw.checkEnabled(f)
@@ -194,7 +194,7 @@ func (fw *Firewall) UserTable(ctx context.Context, f nft.Family) (*nft.Ruleset, 
 	if err != nil {
 		return nil, fmt.Errorf("bridge: %w", err)
 	}
-	return fw.conn.Load(ctx, fw.layout.UserChain(f).Table)
+	return fw.conn.LoadChains(ctx, fw.layout.UserChain(f).Table)
 }
 
 // UserChain returns the DOCKER-USER chain of a family, nft.IPv4 or nft.IPv6; the
