@@ -54,14 +54,17 @@ func (p *publisher) update(f func(*bridge.Tx)) {
 	}
 }
 
-// publish publishes the host's ports from first to last.
+// publish publishes the host's ports from first to last, a few at a time: how much goes into one update is up to the
+// system.
 func (p *publisher) publish(first, last int) {
 	p.tb.Helper()
-	p.update(func(tx *bridge.Tx) {
-		for i := first; i <= last; i++ {
-			tx.Network("n").Endpoint(fmt.Sprint("c", i/30_000)).Publish(port(i))
-		}
-	})
+	for ; first <= last; first += 500 {
+		p.update(func(tx *bridge.Tx) {
+			for i := first; i <= min(last, first+499); i++ {
+				tx.Network("n").Endpoint(fmt.Sprint("c", i/30_000)).Publish(port(i))
+			}
+		})
+	}
 }
 
 func (p *publisher) unpublish(i int) {
