@@ -14,30 +14,22 @@ const tableName = "seawall"
 // same with any number of networks and ports.
 func Native() Layout { return NativeWith(NativeOptions{}) }
 
-// NativeOptions are what the native layout leaves to its user.
-type NativeOptions struct {
-	// ICCMark is the bit of packets' marks that the layout uses in networks
-	// without ICC. Zero is [isolation.DefaultICCMark]. While there is such a
-	// network, it must stay as it is.
-	ICCMark uint32
-}
-
 // NativeWith returns the native layout with options.
 func NativeWith(o NativeOptions) Layout {
-	if o.ICCMark == 0 {
-		o.ICCMark = isolation.DefaultICCMark
-	}
-	l := native{link: newNativeLink(o.ICCMark)}
+	o = o.withDefaults()
+	l := native{link: newNativeLink(o.ICCMark), options: o}
+	judging := isolation.FilterOptions{GuardOnly: o.GuardOnly, AcceptMark: o.AcceptMark, DropMark: o.DropMark}
 	for i, f := range []nft.Family{nft.IPv4, nft.IPv6} {
 		ref := nft.TableRef{Family: f, Name: tableName}
 		l.families[i] = nativeFamily{
 			family: f,
 			// Users have chains and sets of their own there, for DOCKER-USER.
 			table:  &nft.Table{Family: f, Name: tableName, Open: true},
-			filter: isolation.NewFilter(ref, recordOwn),
+			filter: isolation.NewFilterWith(ref, recordOwn, judging),
 			nat:    portmap.NewNAT(ref, recordOwn),
 			facts:  &nft.Set{Table: ref, Name: "facts", Key: nft.TypeOf(nft.TypeMark, nft.TypeMark), Userdata: recordOwn},
 			mark:   o.ICCMark,
+			guard:  o.GuardOnly,
 		}
 		l.families[i].factsRef = l.families[i].facts.Ref()
 	}
@@ -47,6 +39,7 @@ func NativeWith(o NativeOptions) Layout {
 type native struct {
 	families [2]nativeFamily
 	link     *nativeLink
+	options  NativeOptions
 }
 
 // nativeFamily is the layout's part for one family.
@@ -59,11 +52,14 @@ type nativeFamily struct {
 	facts    *nft.Set
 	factsRef nft.SetRef
 	mark     uint32
+	// guard leaves judging and translation to others.
+	guard bool
 }
 
 func (native) Name() string { return "native" }
 
-func (native) Check(Fact) error { return nil }
+// Check refuses facts that need other options than the layout has.
+func (l native) Check(f Fact) error { return l.options.check(f) }
 
 func (l native) Tables() []nft.TableRef {
 	// In the order in which they are made, so that listings agree.
@@ -122,18 +118,28 @@ func (l *nativeFamily) host(h *Host, add func(nft.Object)) {
 		loopback = wsl2Loopback
 	}
 	l.filter.Base(isolation.Host{Loopback: loopback, DropOthers: h.DropForward}, add)
-	l.nat.Base(portmap.Host{Loopback: loopback, UserlandProxy: h.UserlandProxy}, add)
+	if !l.guard {
+		l.nat.Base(portmap.Host{Loopback: loopback, UserlandProxy: h.UserlandProxy}, add)
+	}
 }
 
 func (l *nativeFamily) network(n *Network, add func(nft.Object)) {
 	if !n.gateway(l.family).exists() {
 		return
 	}
-	l.filter.Network(l.filterNetwork(n), n.Records(), add)
+	records, filter := n.Records(), l.filterNetwork(n)
+	if l.guard {
+		l.keep(n, add)
+		records = nil
+		if filter.HostPorts != nil {
+			l.nat.OwnPortSets(add)
+		}
+	}
+	l.filter.Network(filter, records, add)
 	if n.Spec.DisableICC {
 		l.filter.MarkTranslated(n.Spec.Bridge, l.mark, add)
 	}
-	if n.translates(l.family) {
+	if n.translates(l.family) && !l.guard {
 		l.nat.Network(l.natNetwork(n), add)
 	}
 }
@@ -194,6 +200,10 @@ func (l *nativeFamily) binding(b *Binding, add func(nft.Object)) {
 		l.unpublished(b, add)
 		return
 	}
+	if l.guard {
+		l.guardBinding(b, c, add)
+		return
+	}
 	record := b.encode()
 	if len(record) > maxRecord {
 		l.keep(b, add)
@@ -232,6 +242,16 @@ func (l *nativeFamily) binding(b *Binding, add func(nft.Object)) {
 	}
 }
 
+// guardBinding is for a binding that is published by rules elsewhere.
+func (l *nativeFamily) guardBinding(b *Binding, c portmap.Claim, add func(nft.Object)) {
+	l.keep(b, add)
+	if n := b.Endpoint.Network; n.Host.UserlandProxy && n.Spec.DisableHostAccess {
+		// The network's own ports are among what its endpoints reach on the host.
+		l.nat.OwnPortSets(add)
+		l.nat.LeaveToProxy(c, n.Spec.Bridge, add)
+	}
+}
+
 // openWithin lets packets in to the endpoint's own address that are in the
 // binding's scope.
 func (l *nativeFamily) openWithin(b *Binding, add func(nft.Object)) {
@@ -252,7 +272,7 @@ func (l *nativeFamily) unpublished(b *Binding, add func(nft.Object)) {
 	}
 	l.keep(b, add)
 	network := b.Endpoint.Network
-	if network.gateway(l.family).Mode != Routed || network.Spec.Internal {
+	if network.gateway(l.family).Mode != Routed || network.Spec.Internal || l.guard {
 		return
 	}
 	if b.scope != nil {

@@ -45,11 +45,20 @@ type Filter struct {
 	neighbours nft.Set
 
 	raw, tracked, input, forward, leave, output nft.Chain
+
+	// judging says how, and the other two are what stands behind it.
+	judging                FilterOptions
+	backstop, backstopDrop nft.Chain
 }
 
 // NewFilter returns the filter of a table. userdata is kept with every set, so
 // that it can be told from other sets there.
 func NewFilter(t nft.TableRef, userdata string) *Filter {
+	return NewFilterWith(t, userdata, FilterOptions{})
+}
+
+// NewFilterWith returns the filter of a table, with options.
+func NewFilterWith(t nft.TableRef, userdata string, o FilterOptions) *Filter {
 	addr := t.Family.AddrType()
 	port := nft.TypeOf(addr, nft.TypeInetProto, nft.TypeInetService)
 	set := func(name string, key, data nft.Type) nft.Set {
@@ -80,6 +89,13 @@ func NewFilter(t nft.TableRef, userdata string) *Filter {
 		forward: base("forward", nft.Forward, nft.PriorityFilter),
 		leave:   base("leave", nft.Forward, nft.PriorityFilter+1),
 		output:  base("link-output", nft.Output, nft.PriorityFilter),
+
+		judging:      o,
+		backstop:     base("backstop", nft.Forward, priorityBackstop),
+		backstopDrop: base("backstop-drop", nft.Forward, priorityBackstop+1),
+	}
+	if o.carries() {
+		f.forward.Priority--
 	}
 	f.openRanges.Interval = true
 	f.openRef = f.open.Ref()
@@ -98,12 +114,18 @@ type Host struct {
 // Base adds what every host has: the base chains, DOCKER-USER, and the sets
 // that they look packets up in.
 func (f *Filter) Base(h Host, add func(nft.Object)) {
-	for _, s := range []nft.Set{f.bridges, f.guard, f.from, f.to, f.open, f.openRanges} {
+	sets := []nft.Set{f.bridges, f.guard, f.from, f.to, f.open, f.openRanges}
+	if f.judging.GuardOnly {
+		sets = sets[:2]
+	}
+	for _, s := range sets {
 		add(&s)
 	}
 	f.User(add)
 	add(&f.raw)
-	add(&f.forward)
+	if !f.judging.GuardOnly {
+		add(&f.forward)
+	}
 
 	daddr := nft.Daddr(f.table.Family)
 	// The host itself may use all of its addresses.
@@ -118,26 +140,20 @@ func (f *Filter) Base(h Host, add func(nft.Object)) {
 	f.rule(add, f.raw, "bridges", nft.IIFName.InSet(f.bridges), nft.Accept())
 	f.rule(add, f.raw, "guard", daddr.VMap(f.guard))
 
-	f.rule(add, f.forward, "user", nft.Jump(UserChain))
-	f.rule(add, f.forward, "established", nft.CTState.Any(nft.CTEstablished|nft.CTRelated), nft.Counter(), nft.Accept())
-	f.rule(add, f.forward, "from", nft.IIFName.VMap(f.from))
-	f.rule(add, f.forward, "to", nft.OIFName.VMap(f.to))
+	if f.judging.GuardOnly {
+		return
+	}
+	f.judge(add)
 	if h.DropOthers {
 		f.DropOthers(add)
 	}
 }
 
-// User adds DOCKER-USER by itself. It is part of Base.
+// User adds DOCKER-USER by itself, unless it is elsewhere. It is part of Base.
 func (f *Filter) User(add func(nft.Object)) {
-	add(&nft.Chain{Table: f.table, Name: UserChain, Open: true})
-}
-
-// DropOthers adds what drops packets that belong to no network.
-func (f *Filter) DropOthers(add func(nft.Object)) {
-	add(&nft.Rule{
-		Chain: f.forward.Ref(), Key: "others", Rank: 1,
-		Statements: []nft.Statement{nft.Counter(), nft.Drop()},
-	})
+	if !f.judging.GuardOnly && !f.judging.carries() {
+		add(&nft.Chain{Table: f.table, Name: UserChain, Open: true})
+	}
 }
 
 func loopback(f nft.Family) netip.Prefix {

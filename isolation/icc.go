@@ -13,6 +13,18 @@ import (
 // default.
 const DefaultICCMark uint32 = 0x1000
 
+// DefaultAcceptMark and DefaultDropMark are the bits of packets' marks that
+// carry a verdict, where [FilterOptions] says so. They are high, where no number
+// has them that somebody typed as a mark: a user's mark must not accept by
+// accident. Of the programs above, Calico has laid claim to the upper half of
+// the mark (and Cilium keeps identities there, of packets that it forwards
+// itself); with iptables it takes bits from that half's lower end, with eBPF
+// 0xff000000: there, choose others.
+const (
+	DefaultAcceptMark uint32 = 0x02000000
+	DefaultDropMark   uint32 = 0x10000000
+)
+
 // priorityTranslated is right behind destination translation.
 const priorityTranslated = nft.PriorityDNAT + 1
 

@@ -29,6 +29,10 @@ func (f *Filter) Link(n Network, from, to Neighbour, proto nft.L4Proto, port uin
 	if !n.DisableICC {
 		return // nothing is closed
 	}
+	if f.judging.GuardOnly {
+		f.noRedirects(n.Bridge, add)
+		return
+	}
 	saddr, daddr := nft.Saddr(f.table.Family), nft.Daddr(f.table.Family)
 	add(&f.links)
 	f.noRedirects(n.Bridge, add)
@@ -62,7 +66,7 @@ func (f *Filter) linkRule(n Network, key string, rank int, add func(nft.Object),
 	statements := append([]nft.Statement{nft.OIFName.Eq(n.Bridge)}, match...)
 	add(&nft.Rule{
 		Chain: nft.ChainRef{Table: f.table, Name: n.chain("from")}, Key: key, Rank: rank,
-		Statements: append(statements, nft.Counter(), nft.Accept()),
+		Statements: f.accept(statements...),
 	})
 }
 

@@ -63,27 +63,36 @@ func (n Network) key() nft.Value { return nft.Key(nft.Name(n.Bridge)) }
 // dropped before anything else.
 func (n Network) guarded() bool { return n.Access == Published || n.Access == Nothing }
 
-// Records is how many records Network can keep with a network.
+// Records is how many records Network can keep with a network, if it judges.
 const Records = 3
 
 // Network adds what a network needs. records are kept with its chains: at most
-// Records.
+// Records, and none with a filter that only guards.
 func (f *Filter) Network(n Network, records []string, add func(nft.Object)) {
 	var userdata [Records]string
 	copy(userdata[:], records)
 	from := nft.Chain{Table: f.table, Name: n.chain("from"), Userdata: userdata[0]}
 	to := nft.Chain{Table: f.table, Name: n.chain("to"), Userdata: userdata[1]}
 	guard := nft.Chain{Table: f.table, Name: n.chain("guard"), Userdata: userdata[2]}
-	for _, c := range []nft.Chain{from, to, guard} {
+	chains := []nft.Chain{from, to, guard}
+	if f.judging.GuardOnly {
+		chains = chains[2:]
+	}
+	for _, c := range chains {
 		add(&c)
 	}
 	f.guardRules(n, guard, add)
-	f.fromRules(n, from, add)
-	f.toRules(n, to, add)
+	if !f.judging.GuardOnly {
+		f.fromRules(n, from, add)
+		f.toRules(n, to, add)
+	}
 	f.hostRules(n, add)
 	f.leaveRules(n, add)
 
 	add(&nft.Element{Set: f.bridges.Ref(), Key: n.key()})
+	if f.judging.GuardOnly {
+		return
+	}
 	add(&nft.Element{Set: f.from.Ref(), Key: n.key(), Verdict: nft.Jump(from.Name)})
 	add(&nft.Element{Set: f.to.Ref(), Key: n.key(), Verdict: nft.Jump(to.Name)})
 }
@@ -93,27 +102,27 @@ func (f *Filter) fromRules(n Network, from nft.Chain, add func(nft.Object)) {
 	own := nft.OIFName.Eq(n.Bridge)
 	if n.DisableICC {
 		// A sibling's published port is reached by the host's address only.
-		f.rule(add, from, "own", own, nft.CTStatus.Any(nft.CTDNAT), f.port().InSet(f.open), nft.Counter(), nft.Accept())
-		f.rule(add, from, "own-ranges", own, nft.CTStatus.Any(nft.CTDNAT), f.hostRange().InSet(f.openRanges), nft.Counter(), nft.Accept())
-		f.rule(add, from, "icc", own, nft.Counter(), nft.Drop())
+		f.rule(add, from, "own", f.accept(own, nft.CTStatus.Any(nft.CTDNAT), f.port().InSet(f.open))...)
+		f.rule(add, from, "own-ranges", f.accept(own, nft.CTStatus.Any(nft.CTDNAT), f.hostRange().InSet(f.openRanges))...)
+		f.rule(add, from, "icc", f.drop(own)...)
 	} else {
-		f.rule(add, from, "own", own, nft.Counter(), nft.Accept())
+		f.rule(add, from, "own", f.accept(own)...)
 	}
 	if n.Access == Nothing {
-		f.rule(add, from, "internal", nft.Counter(), nft.Drop())
+		f.rule(add, from, "internal", f.drop()...)
 		return
 	}
 	// Nobody sends in another's name.
-	f.rule(add, from, "source", nft.Saddr(f.table.Family).NotIn(n.Subnet), nft.Counter(), nft.Drop())
+	f.rule(add, from, "source", f.drop(nft.Saddr(f.table.Family).NotIn(n.Subnet))...)
 	// To other networks if they let it in, and to everywhere else.
 	f.rule(add, from, "others", nft.OIFName.VMap(f.to))
-	f.rule(add, from, "out", nft.Counter(), nft.Accept())
+	f.rule(add, from, "out", f.accept()...)
 }
 
 // toRules are about what enters the network.
 func (f *Filter) toRules(n Network, to nft.Chain, add func(nft.Object)) {
 	accept := func(key string, match ...nft.Statement) {
-		f.rule(add, to, key, append(match, nft.Counter(), nft.Accept())...)
+		f.rule(add, to, key, f.accept(match...)...)
 	}
 	translated := nft.CTStatus.Any(nft.CTDNAT)
 	switch n.Access {
@@ -143,7 +152,7 @@ func (f *Filter) toRules(n Network, to nft.Chain, add func(nft.Object)) {
 	if n.Mask != 0 && n.Access != Nothing {
 		accept("mark", nft.Mark.EqMasked(n.Mark, n.Mask))
 	}
-	f.rule(add, to, "drop", nft.Counter(), nft.Drop())
+	f.rule(add, to, "drop", f.drop()...)
 }
 
 // leaveRules keep what could not be translated from leaving. They come behind

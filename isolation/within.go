@@ -60,6 +60,6 @@ func (f *Filter) withinRule(chain nft.Chain, p netip.Prefix, iface string, add f
 	_, _ = hash.Write([]byte(key))
 	add(&nft.Rule{
 		Chain: chain.Ref(), Key: key, Rank: int(hash.Sum32() >> 1),
-		Statements: append(match, nft.Counter(), nft.Accept()),
+		Statements: f.accept(match...),
 	})
 }

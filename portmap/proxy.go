@@ -51,9 +51,8 @@ func (n *NAT) notLoopback() []nft.Statement {
 // proxyBase adds what every host with a proxy has.
 func (n *NAT) proxyBase(h Host, add func(nft.Object)) {
 	p := n.proxied
-	for _, s := range []nft.Set{p.bridges, p.one, p.any, p.ranges} {
-		add(&s)
-	}
+	add(&p.bridges)
+	n.OwnPortSets(add)
 	add(&p.arriving)
 	add(&p.own)
 	if h.Loopback != "" && n.table.Family == nft.IPv4 {
@@ -77,6 +76,14 @@ func (n *NAT) OwnPorts() [][]nft.Statement {
 		{nft.Concat(nft.IIFName, nft.MetaL4Proto, nft.THDport).InSet(p.any)},
 		{address.InSet(p.one)},
 		{address.InSet(p.ranges)},
+	}
+}
+
+// OwnPortSets adds the sets that OwnPorts and LeaveToProxy need. Base adds them
+// where there is a proxy.
+func (n *NAT) OwnPortSets(add func(nft.Object)) {
+	for _, s := range []nft.Set{n.proxied.one, n.proxied.any, n.proxied.ranges} {
+		add(&s)
 	}
 }
 
