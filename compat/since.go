@@ -117,7 +117,7 @@ func (v version) checkNetwork(n *bridge.Network) error {
 
 func (v version) checkBinding(b *bridge.Binding) error {
 	return v.refuse(fmt.Sprintf("endpoint %s, port %s", b.Endpoint, b.Port), []demand{
-		{!b.Scope().IsZero(), "scope", "a port for some only", 0, ""},
+		{len(b.Scope().From) > 0 || b.Scope().Interface != "", "scope", "a port for some only", 0, ""},
 		{b.Port.Proto == portmap.SCTP, "protocol", "SCTP", version1805, "18.03"},
 	})
 }
