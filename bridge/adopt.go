@@ -65,6 +65,7 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err er
 	if err := fw.restore(before, records); err != nil {
 		return was, b, err
 	}
+	recognise(have, fw.union.Ruleset())
 	fw.union.SetHandles(have, nft.Result{})
 	was = former{before, fw.union.Ruleset()}
 	if drift := nft.Diff(have, was.own); drift.Len() > 0 {

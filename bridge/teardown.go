@@ -55,7 +55,10 @@ func (fw *Firewall) Teardown(ctx context.Context) error {
 
 func (fw *Firewall) teardownRules(ctx context.Context) error {
 	own := fw.union.Ruleset()
-	have, _, err := fw.converge(ctx, opTeardown, func(have *nft.Ruleset) (nft.Batch, error) { return fw.dismantle(have, own) })
+	have, _, err := fw.converge(ctx, opTeardown, func(have *nft.Ruleset) (nft.Batch, error) {
+		recognise(have, own)
+		return fw.dismantle(have, own)
+	})
 	return fw.explainBusy(have, own, err)
 }
 

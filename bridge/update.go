@@ -168,7 +168,9 @@ func (fw *Firewall) verify(ctx context.Context, tx *Tx) (nft.Batch, error) {
 	if err != nil {
 		return nft.Batch{}, err
 	}
-	if repair := nft.Diff(have, tx.change.Base()); repair.Len() > 0 {
+	base := tx.change.Base()
+	recognise(have, base)
+	if repair := nft.Diff(have, base); repair.Len() > 0 {
 		fw.distrust() // the next commit must not take this for the right state
 		return nft.Batch{}, &DriftError{Repair: repair}
 	}
@@ -218,6 +220,7 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	}
 	own := fw.union.Ruleset()
 	have, result, err := fw.converge(ctx, opHeal, func(have *nft.Ruleset) (nft.Batch, error) {
+		recognise(have, own)
 		repair := nft.Diff(have, own)
 		healed = healed || repair.Len() > 0
 		return repair, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -154,6 +153,54 @@ func (u UserChainTx) each(r RuleSource, op func(*nft.Batch, []*nft.Rule)) {
 	}
 }
 
+// EditUserChains adds operations on chains of the user's own: DOCKER-USER, and
+// those that it leads to, in the same tables. They take effect after everything
+// else in the Tx. It fails if one of them is on something that is not the
+// user's.
+func (tx *Tx) EditUserChains(b nft.Batch) {
+	for o := range b.Objects() {
+		if err := tx.usersOwn(o); err != nil {
+			tx.fail(fmt.Errorf("bridge: edit user chains: %w", err))
+			return
+		}
+	}
+	tx.user = append(tx.user, func(all *nft.Batch) { all.Append(b) })
+}
+
+// usersOwn returns an error if an object is not the user's to edit.
+func (tx *Tx) usersOwn(o nft.Object) error {
+	id := o.ID()
+	if err := tx.fw.checkEnabled(id.Table.Family); err != nil {
+		return err
+	}
+	user := tx.fw.layout.UserChain(id.Table.Family)
+	_, chain := o.(*nft.Chain)
+	rule, isRule := o.(*nft.Rule)
+	own := tx.fw.union.Lookup(nft.ID{Kind: nft.KindChain, Table: id.Table, Name: id.Name}) != nil
+	switch {
+	case id.Table != user.Table, !chain && !isRule, isRule && rule.Key != "":
+	case id.Name == user.Name, !own:
+		return nil
+	}
+	return fmt.Errorf("%s: it is not the user's: %w", id, errInvalid)
+}
+
+// UserTable reads the table that a family's DOCKER-USER is in, with all of its
+// chains, ours as well, but without sets. It fails as [Firewall.UserRules] does.
+func (fw *Firewall) UserTable(ctx context.Context, f nft.Family) (*nft.Ruleset, error) {
+	fw.mu.Lock()
+	err := fw.checkEnabled(f)
+	fw.mu.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("bridge: %w", err)
+	}
+	return fw.conn.LoadChains(ctx, fw.layout.UserChain(f).Table)
+}
+
+// UserChain returns the DOCKER-USER chain of a family, nft.IPv4 or nft.IPv6; the
+// zero ChainRef if the layout has none.
+func (fw *Firewall) UserChain(f nft.Family) nft.ChainRef { return fw.layout.UserChain(f) }
+
 // initUserChains adds what a layout's DOCKER-USER has from the start.
 func (fw *Firewall) initUserChains(have *nft.Ruleset, b *nft.Batch) {
 	layout, ok := fw.layout.(UserInitializer)
@@ -165,7 +212,11 @@ func (fw *Firewall) initUserChains(have *nft.Ruleset, b *nft.Batch) {
 			continue
 		}
 		for _, r := range layout.InitialUserRules(f) {
-			there := slices.ContainsFunc(have.Rules(r.Chain), func(h *nft.Rule) bool { return sameStatements(h, r) })
+			want, _ := r.Signature()
+			there := slices.ContainsFunc(have.Rules(r.Chain), func(h *nft.Rule) bool {
+				what, ok := h.Signature()
+				return ok && what == want
+			})
 			if !there {
 				own := *r
 				own.Userdata = recordOwn
@@ -173,20 +224,6 @@ func (fw *Firewall) initUserChains(have *nft.Ruleset, b *nft.Batch) {
 			}
 		}
 	}
-}
-
-// sameStatements tells whether two rules do the same, whatever they have counted.
-func sameStatements(a, b *nft.Rule) bool {
-	text := func(r *nft.Rule) string {
-		var parts []string
-		for _, s := range r.Statements {
-			if text := s.String(); !strings.HasPrefix(text, "counter ") {
-				parts = append(parts, text)
-			}
-		}
-		return strings.Join(parts, " ")
-	}
-	return text(a) == text(b)
 }
 
 // UserRules reads the rules of a family's DOCKER-USER chain from the kernel. It

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -54,6 +55,26 @@ func (b *Batch) Len() int {
 	}
 	return n
 }
+
+// Objects iterates over the objects that the batch adds, deletes or flushes, in
+// order.
+func (b *Batch) Objects() iter.Seq[Object] {
+	return func(yield func(Object) bool) {
+		for _, op := range b.ops {
+			if op.object != nil && !yield(op.object) {
+				return
+			}
+			for _, e := range op.elements {
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Append adds the operations of another batch.
+func (b *Batch) Append(other Batch) { b.ops = append(b.ops, other.ops...) }
 
 // Add adds objects. Tables, chains and sets that are there already with the
 // same properties, and elements with the same data, are left as they are; a

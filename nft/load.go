@@ -25,11 +25,21 @@ var errChanged = errors.New("the ruleset changed during the listing")
 // When others keep changing the ruleset, Load starts again a number of times
 // and then fails with an error that matches [ErrGeneration].
 func (c *Conn) Load(ctx context.Context, tables ...TableRef) (*Ruleset, error) {
+	return c.loadAll(ctx, loader{wanted: tables})
+}
+
+// LoadChains is Load without the sets, of which there may be large ones: with
+// chains and rules only.
+func (c *Conn) LoadChains(ctx context.Context, tables ...TableRef) (*Ruleset, error) {
+	return c.loadAll(ctx, loader{wanted: tables, noSets: true})
+}
+
+func (c *Conn) loadAll(ctx context.Context, what loader) (*Ruleset, error) {
 	for attempt := range loadAttempts {
 		if err := pause(ctx, attempt); err != nil {
 			return nil, fmt.Errorf("nft: load: %w", err)
 		}
-		l := loader{c: c, ctx: ctx, wanted: tables, fields: newFieldIndex(), rs: &Ruleset{}}
+		l := loader{c: c, ctx: ctx, wanted: what.wanted, noSets: what.noSets, fields: newFieldIndex(), rs: &Ruleset{}}
 		switch err := l.load(); {
 		case err == nil:
 			return l.rs, nil
@@ -80,6 +90,8 @@ type loader struct {
 	counts map[SetRef]int // how many elements sets have, where the kernel tells
 	// unchecked loads what may be of several generations.
 	unchecked bool
+	// noSets leaves sets out.
+	noSets bool
 }
 
 // load reads everything between two looks at the generation. The kernel marks
@@ -208,6 +220,9 @@ func eachDumped(dump []dumped, err error, each func(d dumped) error) error {
 }
 
 func (l *loader) sets() error {
+	if l.noSets {
+		return nil
+	}
 	l.counts = map[SetRef]int{}
 	return l.perTable(unix.NFT_MSG_GETSET, unix.NFTA_SET_TABLE, func(d dumped) error {
 		s, err := decodeSet(d.family, d.attrs)

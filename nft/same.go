@@ -19,6 +19,12 @@ func (r *Rule) same(o *Rule) bool {
 	return ok && a == b
 }
 
+// Signature returns what the rule does, whatever it is called and has counted, in
+// a form to compare: two rules of a family do the same if they have the same
+// signature. It is false for a rule that cannot be compiled, which is like no
+// other.
+func (r *Rule) Signature() (string, bool) { return r.canonical() }
+
 // canonical is what the rule's statements are compared by: see [canonical].
 func (r *Rule) canonical() (string, bool) {
 	if r.loaded.of(r.Statements) {

@@ -1,0 +1,50 @@
+package bridge
+
+import (
+	"slices"
+
+	"github.com/seawall-net/seawall/nft"
+)
+
+// recognise gives rules of ours that have lost their keys back to us. What loads
+// a ruleset from text, as iptables-restore does, keeps a rule and nothing else. A
+// rule without a key that does the same as one of ours that is missing in the
+// same chain is that one. Only chains that others use, too, are looked at: in our
+// own ones, such a rule is drift.
+func recognise(have, own *nft.Ruleset) {
+	for _, t := range own.Tables() {
+		for _, c := range own.Chains(t.Ref()) {
+			if c.Open || c.Shared {
+				recogniseIn(have.Rules(c.Ref()), own.Rules(c.Ref()))
+			}
+		}
+	}
+}
+
+func recogniseIn(have, own []*nft.Rule) {
+	there := map[string]bool{}
+	nameless := map[string][]*nft.Rule{}
+	for _, h := range have {
+		there[h.Key] = true
+		if what, ok := h.Signature(); ok && h.Key == "" {
+			nameless[what] = append(nameless[what], h)
+		}
+	}
+	if len(nameless) == 0 {
+		return
+	}
+	for _, r := range own {
+		if there[r.Key] {
+			continue
+		}
+		what, _ := r.Signature()
+		for i, h := range nameless[what] {
+			if h.Comment == r.Comment {
+				// It was just loaded, and is nobody else's yet.
+				h.Key, h.Rank, h.Userdata = r.Key, r.Rank, r.Userdata
+				nameless[what] = slices.Delete(nameless[what], i, i+1)
+				break
+			}
+		}
+	}
+}
