@@ -151,7 +151,7 @@ var others = []scenario{
 	{"routed-dualstack", proxied, dualStack(func(spec *bridge.NetworkSpec) {
 		spec.IPv4 = mode("172.30.1.0/24", bridge.Routed)
 		spec.IPv6 = mode("fd00:30:1::/64", bridge.Routed)
-	}, "8080:80", "127.0.0.1:8081:81"), only28},
+	}, "8080:80", "8081-8082:81-82/udp"), only28},
 	{"routed-ipv6-no-proxy", bridge.Config{}, dualStack(func(spec *bridge.NetworkSpec) {
 		spec.IPv6 = mode("fd00:30:1::/64", bridge.Routed)
 	}, "8080:80"), only28},

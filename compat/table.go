@@ -5,10 +5,6 @@ import "github.com/seawall-net/seawall/nft"
 // tableNames are the tables of iptables that rules of Docker are in.
 var tableNames = [...]string{"filter", "nat", "raw", "mangle"}
 
-// made is the userdata of tables and chains that others use, too: it says that
-// they were not found, but made.
-const made = "O"
-
 // tables is one of iptables' tables with the chains that Docker uses there.
 type tables struct {
 	table  *nft.Table
