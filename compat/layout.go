@@ -59,7 +59,8 @@ func LayoutNamed(name string) (bridge.Layout, error) {
 	return nil, fmt.Errorf("compat: layout %q: %w: use %s", name, fs.ErrNotExist, strings.Join(LayoutNames(), ", "))
 }
 
-// LayoutNames are the names that [LayoutNamed] knows, native and the newest first.
+// LayoutNames are the names that [LayoutNamed] knows: native, hybrid, and those of
+// Docker's versions, the newest first.
 func LayoutNames() []string {
 	var names []string
 	for _, l := range layouts {
@@ -73,6 +74,7 @@ var layouts = []struct {
 	make func() bridge.Layout
 }{
 	{"native", bridge.Native},
+	{"hybrid", func() bridge.Layout { return Hybrid(HybridOptions{}) }},
 	{"docker-28", Docker28},
 	{"docker-18.05", Docker1805},
 	{"docker-17.06", Docker1706},
@@ -218,16 +220,24 @@ func (l docker) sheet(f nft.Family, add func(nft.Object)) sheet {
 // rule makes a rule of a line, as iptables-nft would.
 func (l docker) rule(r line) *nft.Rule {
 	chain := nft.TableRef{Family: r.family, Name: r.table}.Chain(r.chain)
-	parsed, err := iptables.ParseArgs(iptables.Context{Family: r.family, Table: r.table}, r.args)
-	if err != nil {
-		panic(fmt.Sprintf("compat: %s %v: %v", chain, r.args, err)) // the layout is wrong: Check let it pass
+	args, fill := strings.CutSuffix(strings.Join(r.args, " "), " -j CHECKSUM --checksum-fill")
+	parsed, err := iptables.ParseArgs(iptables.Context{Family: r.family, Table: r.table}, strings.Fields(args))
+	var statements []nft.Statement
+	if err == nil {
+		statements, _, err = parsed.Statements(chain)
 	}
-	statements, comment, err := parsed.Statements(chain)
 	if err != nil {
-		panic(fmt.Sprintf("compat: %s %v: %v", chain, r.args, err))
+		panic(fmt.Sprintf("compat: %s %v: %v", chain, r.args, err)) // the layout is wrong
 	}
-	return &nft.Rule{Chain: chain, Key: r.key, Rank: r.rank, Statements: statements, Comment: comment}
+	if fill {
+		statements = append(statements, checksumFill)
+	}
+	return &nft.Rule{Chain: chain, Key: r.key, Rank: r.rank, Statements: statements}
 }
+
+// checksumFill is a target that the language of the user's chains has not: only
+// table mangle has it. Its structure is one byte, XT_CHECKSUM_OP_FILL.
+var checksumFill = nft.XT{Target: true, Name: "CHECKSUM", Info: "\x01"}
 
 // hostOf is the host that a fact is about.
 func hostOf(f bridge.Fact) *bridge.Host {
