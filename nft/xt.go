@@ -140,6 +140,8 @@ func fieldsOf(s Statement) []field {
 		return s.f.fields()
 	case masked:
 		return s.f.fields()
+	case notPorts:
+		return s.both().fields()
 	case prefix:
 		return s.f.fields()
 	case lookup:

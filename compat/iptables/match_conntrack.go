@@ -75,7 +75,13 @@ func matchConntrack() *Module {
 	for _, o := range opts {
 		any = append(any, o.Name)
 	}
-	return &Module{Name: "conntrack", Options: opts, OneOf: any, parse: parseConntrack, decode: decodeConntrack}
+	return &Module{Name: "conntrack", Options: opts, OneOf: any, parse: parseConntrack, decode: func(s *structure) extension {
+		c := decodeConntrack(s)
+		if c.alias {
+			s.fail("written as a state")
+		}
+		return c
+	}}
 }
 
 func parseConntrack(a *arguments) extension {
@@ -225,7 +231,7 @@ func (c conntrack) xt(nft.Family) (uint32, []byte) {
 	return 3, l.b
 }
 
-func decodeConntrack(s *structure) extension {
+func decodeConntrack(s *structure) conntrack {
 	s.only(3)
 	var c conntrack
 	for i := range c.addrs {

@@ -46,15 +46,15 @@ func (m mark) xt(nft.Family) (uint32, []byte) {
 	return 1, l.b
 }
 
-// iptablesForm compares the mark itself. A value with bits outside of the mask
-// stays a match: it never fits, for which nf_tables has no plain statement.
+// iptablesForm compares the mark itself.
 func (m mark) iptablesForm(*Rule) ([]nft.Statement, bool) { return compileMark(nft.Mark, m) }
 
 func (m mark) nativeForm(*Rule) ([]nft.Statement, bool) { return compileMark(nft.Mark, m) }
 
-func compileMark(f nft.MarkField, m mark) ([]nft.Statement, bool) {
+// compileMark compares a mark; ok is false without a bit to compare.
+func compileMark(f nft.MarkField, m mark) (s []nft.Statement, ok bool) {
 	switch {
-	case m.value&^m.mask != 0 || m.mask == 0:
+	case m.mask == 0:
 		return nil, false
 	case m.mask == math.MaxUint32 && m.invert:
 		return []nft.Statement{f.Ne(m.value)}, true

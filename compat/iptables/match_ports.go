@@ -33,6 +33,10 @@ func parsePortOption(a *arguments, name string) ports {
 // iptables-nft takes it for all too.
 func (p ports) isAll() bool { return p.lo == 0 && p.hi == math.MaxUint16 }
 
+// isOne tells whether the range has one port, and not 0, which iptables-nft
+// does not take for one.
+func (p ports) isOne() bool { return p.lo == p.hi && p.lo != 0 }
+
 func (p ports) format(w *words, option string) {
 	if p.isAll() {
 		return

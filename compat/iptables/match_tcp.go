@@ -134,10 +134,18 @@ func (t tcp) iptablesForm(*Rule) ([]nft.Statement, bool) {
 	if t.option != 0 || t.invertOption || t == (tcp{sport: ports{hi: math.MaxUint16}, dport: ports{hi: math.MaxUint16}}) {
 		return nil, false
 	}
-	if t.mask != 0 {
+	var out []nft.Statement
+	switch mask, flags := nft.TCPFlagBits(t.mask), nft.TCPFlagBits(t.flags); {
+	case mask == 0 && t.invertFlags:
 		return nil, false
+	case mask == 0:
+	case t.invertFlags:
+		out = append(out, nft.TCPFlags.NeMasked(flags, mask))
+	default:
+		out = append(out, nft.TCPFlags.EqMasked(flags, mask))
 	}
-	return compilePorts(t.sport, nft.TCPSport, t.dport, nft.TCPDport)
+	ports, ok := compilePorts(nft.TCP, t.sport, nft.TCPSport, t.dport, nft.TCPDport)
+	return append(out, ports...), ok
 }
 
 func (t tcp) isDropped() bool {
