@@ -24,6 +24,9 @@ func (r Rule) Statements(chain nft.ChainRef) (statements []nft.Statement, commen
 	if err := r.valid(c); err != nil {
 		return nil, "", fmt.Errorf("iptables: rule %q in %s: %w", r, chain, err)
 	}
+	if err := r.checkResolved(); err != nil {
+		return nil, "", err
+	}
 	out, err := r.packet()
 	if err != nil {
 		return nil, "", fmt.Errorf("iptables: rule %q in %s: %w", r, chain, err)
