@@ -1,0 +1,2 @@
+// Package compat lets people keep what they have of iptables.
+package compat
