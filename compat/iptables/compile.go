@@ -2,6 +2,8 @@ package iptables
 
 import (
 	"fmt"
+	"net/netip"
+	"strings"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -27,10 +29,7 @@ func (r Rule) Statements(chain nft.ChainRef) (statements []nft.Statement, commen
 	if err := r.checkResolved(); err != nil {
 		return nil, "", err
 	}
-	out, err := r.packet()
-	if err != nil {
-		return nil, "", fmt.Errorf("iptables: rule %q in %s: %w", r, chain, err)
-	}
+	out := r.packet()
 	for _, m := range r.Matches {
 		if text, ok := m.comment(); ok && !own && comment == "" {
 			comment = text
@@ -38,7 +37,7 @@ func (r Rule) Statements(chain nft.ChainRef) (statements []nft.Statement, commen
 		}
 		out = append(out, r.extension(m.module, m.value, own)...)
 	}
-	out = append(out, nft.CounterOf(r.Counters.Packets, r.Counters.Bytes))
+	out = append(out, nft.CounterAt(r.Counters.Packets, r.Counters.Bytes))
 	switch t := r.Target; {
 	case t.Verdict.Kind != nft.NoVerdict:
 		out = append(out, t.Verdict)
@@ -76,22 +75,19 @@ func (r *Rule) extension(m *Module, v extension, own bool) []nft.Statement {
 	return []nft.Statement{nft.XT{Target: m.Target, Name: m.xtName(), Revision: revision, Info: string(info)}}
 }
 
+// fragmentOffset are the bits of a fragment's place in the packet.
+const fragmentOffset = 0x1fff
+
 // packet compiles what belongs to no module, in iptables' order.
-func (r *Rule) packet() ([]nft.Statement, error) {
+func (r *Rule) packet() []nft.Statement {
 	var out []nft.Statement
 	add := func(s nft.Statement) { out = append(out, s) }
 	for _, i := range []struct {
 		Interface
-		f nft.Field[string]
+		f nft.NameField
 	}{{r.In, nft.IIFName}, {r.Out, nft.OIFName}} {
-		switch name := i.Name; {
-		case name == "":
-		case name[len(name)-1] == '+':
-			return nil, fmt.Errorf("interface %s: the beginning of a name", name)
-		case i.Invert:
-			add(i.f.Ne(name))
-		default:
-			add(i.f.Eq(name))
+		if i.Name != "" {
+			out = append(out, i.compile(i.f))
 		}
 	}
 	if p := r.Protocol; p.Number != 0 {
@@ -108,34 +104,51 @@ func (r *Rule) packet() ([]nft.Statement, error) {
 		if a.isAll() {
 			continue
 		}
-		s, err := a.compile(a.f)
-		if err != nil {
-			return nil, err
-		}
-		add(s)
+		add(a.compile(a.f))
 	}
-	if r.Fragment != AnyFragment {
-		return nil, fmt.Errorf("-f")
+	switch r.Fragment {
+	case LaterFragments:
+		add(nft.IPFragOff.NeMasked(0, fragmentOffset))
+	case HeadFragments:
+		add(nft.IPFragOff.EqMasked(0, fragmentOffset))
 	}
-	return out, nil
+	return out
 }
 
-func (a Address) compile(f nft.AddrField) (nft.Statement, error) {
+// compile matches a name or, with "+" at its end, names that begin so. Every
+// name begins with nothing: iptables compares with a name that no interface has
+// if none shall match.
+func (i Interface) compile(f nft.NameField) nft.Statement {
+	prefix, wild := strings.CutSuffix(i.Name, "+")
+	switch {
+	case wild && prefix == "":
+		return f.Eq(noInterface)
+	case wild && i.Invert:
+		return f.NotPrefix(prefix)
+	case wild:
+		return f.HasPrefix(prefix)
+	case i.Invert:
+		return f.Ne(i.Name)
+	}
+	return f.Eq(i.Name)
+}
+
+// noInterface is what iptables-nft compares names with for "! -i +".
+const noInterface = "INVAL/D"
+
+func (a Address) compile(f nft.AddrField) nft.Statement {
 	n := prefixLength(a.Mask)
 	switch {
+	case n < 0 && a.Invert:
+		return f.NeMasked(a.Addr, a.Mask)
 	case n < 0:
-		return nil, fmt.Errorf("mask %s is not in one piece", a.Mask)
+		return f.EqMasked(a.Addr, a.Mask)
 	case n == a.Addr.BitLen() && a.Invert:
-		return f.Ne(a.Addr), nil
+		return f.Ne(a.Addr)
 	case n == a.Addr.BitLen():
-		return f.Eq(a.Addr), nil
+		return f.Eq(a.Addr)
+	case a.Invert:
+		return f.NotIn(netip.PrefixFrom(a.Addr, n))
 	}
-	p, err := a.Addr.Prefix(n)
-	if err != nil {
-		return nil, err
-	}
-	if a.Invert {
-		return f.NotIn(p), nil
-	}
-	return f.In(p), nil
+	return f.In(netip.PrefixFrom(a.Addr, n))
 }

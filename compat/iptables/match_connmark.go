@@ -18,6 +18,10 @@ func matchConnmark() *Module {
 			s.only(1)
 			return connmark{mark{s.u32(), s.u32(), s.bool()}}
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			m, ok := readMark(s, nft.CTMark.String())
+			return connmark{m}, ok
+		},
 	}
 }
 

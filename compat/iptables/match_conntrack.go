@@ -75,7 +75,13 @@ func matchConntrack() *Module {
 	for _, o := range opts {
 		any = append(any, o.Name)
 	}
-	return &Module{Name: "conntrack", Options: opts, OneOf: any, parse: parseConntrack, decode: decodeConntrack}
+	return &Module{Name: "conntrack", Options: opts, OneOf: any, parse: parseConntrack, decode: func(s *structure) extension {
+		c := decodeConntrack(s)
+		if c.alias {
+			s.fail("written as a state")
+		}
+		return c
+	}, read: readConntrack}
 }
 
 func parseConntrack(a *arguments) extension {
@@ -225,7 +231,7 @@ func (c conntrack) xt(nft.Family) (uint32, []byte) {
 	return 3, l.b
 }
 
-func decodeConntrack(s *structure) extension {
+func decodeConntrack(s *structure) conntrack {
 	s.only(3)
 	var c conntrack
 	for i := range c.addrs {
@@ -287,4 +293,31 @@ func (c conntrack) nativeForm(*Rule) ([]nft.Statement, bool) {
 		return []nft.Statement{nft.CTStatus.Any(status)}, true
 	}
 	return nil, false
+}
+
+// readConntrack reads what nativeForm made.
+func readConntrack(s nft.Statement, _ *Rule) (extension, bool) {
+	c, ok := nft.Compared(s)
+	if !ok || c.Op != nft.AnyBits {
+		return nil, false
+	}
+	var out conntrack
+	bits := uint16(c.Number(c.Value))
+	switch c.Field {
+	case "ct state":
+		out.given, out.states = ctState, bits&0xf
+		if bits&uint16(nft.CTUntracked) != 0 {
+			out.states |= 256
+		}
+		ok = bits&^(0xf|uint16(nft.CTUntracked)) == 0
+	case "ct status":
+		out.given, out.statuses = ctStatus, bits
+		ok = !unknownBits(bits, ctStatusWords)
+	default:
+		ok = false
+	}
+	if c.Invert {
+		out.invert = out.given
+	}
+	return out, ok && c.Number(c.Value) <= 0xffff
 }

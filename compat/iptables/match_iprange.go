@@ -112,38 +112,3 @@ func decodeIPRange(s *structure) extension {
 		read(a[2], a[3], ipRangeDst, ipRangeDstInvert),
 	}
 }
-
-// nativeForm compares with prefixes; ranges that are none stay a match.
-func (r ipRange) nativeForm(rule *Rule) ([]nft.Statement, bool) {
-	var out []nft.Statement
-	for _, o := range []struct {
-		addrRange
-		f nft.AddrField
-	}{{r.src, nft.Saddr(rule.Family)}, {r.dst, nft.Daddr(rule.Family)}} {
-		if !o.lo.IsValid() {
-			continue
-		}
-		mask, ok := o.mask()
-		if !ok {
-			return nil, false
-		}
-		s, err := (Address{Addr: o.lo, Mask: mask, Invert: o.invert}).compile(o.f)
-		if err != nil {
-			return nil, false
-		}
-		out = append(out, s)
-	}
-	return out, true
-}
-
-// mask is that of the prefix that the range is, if it is one other than all
-// addresses.
-func (r addrRange) mask() (netip.Addr, bool) {
-	lo, hi := r.lo.AsSlice(), r.hi.AsSlice()
-	m := make([]byte, len(lo))
-	for i := range m {
-		m[i] = ^(lo[i] ^ hi[i])
-	}
-	mask, _ := netip.AddrFromSlice(m)
-	return mask, prefixLength(mask) > 0 && maskAddr(r.lo, mask) == r.lo && maskAddr(r.hi, mask) == r.lo
-}

@@ -25,6 +25,7 @@ func matchMark() *Module {
 			s.only(1)
 			return mark{s.u32(), s.u32(), s.bool()}
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) { return readMark(s, "meta mark") },
 	}
 }
 
@@ -46,15 +47,15 @@ func (m mark) xt(nft.Family) (uint32, []byte) {
 	return 1, l.b
 }
 
-// iptablesForm compares the mark itself. A value with bits outside of the mask
-// stays a match: it never fits, for which nf_tables has no plain statement.
+// iptablesForm compares the mark itself.
 func (m mark) iptablesForm(*Rule) ([]nft.Statement, bool) { return compileMark(nft.Mark, m) }
 
 func (m mark) nativeForm(*Rule) ([]nft.Statement, bool) { return compileMark(nft.Mark, m) }
 
-func compileMark(f nft.MarkField, m mark) ([]nft.Statement, bool) {
+// compileMark compares a mark; ok is false without a bit to compare.
+func compileMark(f nft.MarkField, m mark) (s []nft.Statement, ok bool) {
 	switch {
-	case m.value&^m.mask != 0 || m.mask == 0:
+	case m.mask == 0:
 		return nil, false
 	case m.mask == math.MaxUint32 && m.invert:
 		return []nft.Statement{f.Ne(m.value)}, true
@@ -64,4 +65,17 @@ func compileMark(f nft.MarkField, m mark) ([]nft.Statement, bool) {
 		return []nft.Statement{f.NeMasked(m.value, m.mask)}, true
 	}
 	return []nft.Statement{f.EqMasked(m.value, m.mask)}, true
+}
+
+// readMark reads what compileMark made of a field.
+func readMark(s nft.Statement, field string) (mark, bool) {
+	c, ok := nft.Compared(s)
+	if !ok || c.Field != field {
+		return mark{}, false
+	}
+	m := mark{uint32(c.Number(c.Value)), math.MaxUint32, c.Invert}
+	if c.Op == nft.Masked {
+		m.mask = uint32(c.Number(c.Mask))
+	}
+	return m, c.Op == nft.Is || c.Op == nft.Masked
 }

@@ -28,6 +28,7 @@ func matchTCP() *Module {
 		),
 		parse:  parseTCP,
 		decode: decodeTCP,
+		read:   readTCP,
 	}
 }
 
@@ -134,10 +135,48 @@ func (t tcp) iptablesForm(*Rule) ([]nft.Statement, bool) {
 	if t.option != 0 || t.invertOption || t == (tcp{sport: ports{hi: math.MaxUint16}, dport: ports{hi: math.MaxUint16}}) {
 		return nil, false
 	}
-	if t.mask != 0 {
+	var out []nft.Statement
+	switch mask, flags := nft.TCPFlagBits(t.mask), nft.TCPFlagBits(t.flags); {
+	case mask == 0 && t.invertFlags:
+		return nil, false
+	case mask == 0:
+	case t.invertFlags:
+		out = append(out, nft.TCPFlags.NeMasked(flags, mask))
+	default:
+		out = append(out, nft.TCPFlags.EqMasked(flags, mask))
+	}
+	ports, ok := compilePorts(nft.TCP, t.sport, nft.TCPSport, t.dport, nft.TCPDport)
+	return append(out, ports...), ok
+}
+
+// readTCP reads what iptablesForm made.
+func readTCP(s nft.Statement, _ *Rule) (extension, bool) {
+	t := tcp{sport: anyPorts(), dport: anyPorts()}
+	if c, ok := nft.Compared(s); ok && c.Field == "tcp flags" {
+		t.flags, t.mask, t.invertFlags = uint8(c.Number(c.Value)), 0x3f, c.Invert
+		if c.Op == nft.Masked {
+			t.mask = uint8(c.Number(c.Mask))
+		}
+		// Without a mask all eight flags count, of which iptables knows six.
+		return t, c.Op == nft.Masked && t.mask <= 0x3f && t.flags <= 0x3f
+	}
+	var ok bool
+	t.sport, t.dport, ok = readPorts(s, "tcp", nft.TCP)
+	return t, ok
+}
+
+func (t tcp) merge(other extension) (extension, bool) {
+	o := other.(tcp)
+	if t.option != 0 || o.option != 0 || t.mask != 0 && o.mask != 0 {
 		return nil, false
 	}
-	return compilePorts(t.sport, nft.TCPSport, t.dport, nft.TCPDport)
+	if o.mask != 0 {
+		t.mask, t.flags, t.invertFlags = o.mask, o.flags, o.invertFlags
+	}
+	var ok, ok2 bool
+	t.sport, ok = mergePorts(t.sport, o.sport)
+	t.dport, ok2 = mergePorts(t.dport, o.dport)
+	return t, ok && ok2 && mergeable(t.sport, t.dport)
 }
 
 func (t tcp) isDropped() bool {

@@ -28,7 +28,18 @@ func matchUDP() *Module {
 			}
 			return u
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			sport, dport, ok := readPorts(s, "udp", nft.UDP)
+			return udp{sport, dport}, ok
+		},
 	}
+}
+
+func (u udp) merge(other extension) (extension, bool) {
+	o := other.(udp)
+	sport, ok := mergePorts(u.sport, o.sport)
+	dport, ok2 := mergePorts(u.dport, o.dport)
+	return udp{sport, dport}, ok && ok2 && mergeable(sport, dport)
 }
 
 func (u udp) format(w *words) {
@@ -52,7 +63,7 @@ func (u udp) iptablesForm(*Rule) ([]nft.Statement, bool) {
 	if u == (udp{ports{hi: math.MaxUint16}, ports{hi: math.MaxUint16}}) {
 		return nil, false
 	}
-	return compilePorts(u.sport, nft.UDPSport, u.dport, nft.UDPDport)
+	return compilePorts(nft.UDP, u.sport, nft.UDPSport, u.dport, nft.UDPDport)
 }
 
 func (u udp) isDropped() bool {
@@ -61,7 +72,12 @@ func (u udp) isDropped() bool {
 
 func (u udp) nativeForm(r *Rule) ([]nft.Statement, bool) { return u.iptablesForm(r) }
 
-func compilePorts(sport ports, sf nft.Field[uint16], dport ports, df nft.Field[uint16]) ([]nft.Statement, bool) {
+// compilePorts matches both ports. Of two that must not be, iptables-nft makes
+// one comparison, which is true unless both are.
+func compilePorts(l4 nft.L4Proto, sport ports, sf nft.Field[uint16], dport ports, df nft.Field[uint16]) ([]nft.Statement, bool) {
+	if sport.isOne() && dport.isOne() && sport.invert && dport.invert {
+		return []nft.Statement{nft.NotPorts(l4, sport.lo, dport.lo)}, true
+	}
 	s, ok := sport.compile(sf)
 	d, ok2 := dport.compile(df)
 	return append(s, d...), ok && ok2

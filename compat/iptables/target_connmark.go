@@ -42,6 +42,10 @@ func targetConnmark() *Module {
 		OneOf:  commands,
 		parse:  parseConnmarkTarget,
 		decode: decodeConnmarkTarget,
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			m, ok := readSetMark(s, nft.CTMark)
+			return setConnmark{value: m.value, ctmask: m.mask, nfmask: math.MaxUint32}, ok
+		},
 	}
 }
 

@@ -18,6 +18,7 @@ func targetMark() *Module {
 			s.only(2)
 			return setMark{s.u32(), s.u32()}
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) { return readSetMark(s, nft.Mark) },
 	}
 }
 
@@ -91,4 +92,10 @@ func (m setMark) native(f nft.MarkField) ([]nft.Statement, bool) {
 		return nil, false
 	}
 	return []nft.Statement{f.AndXor(^m.mask, m.value)}, true
+}
+
+// readSetMark reads what native made.
+func readSetMark(s nft.Statement, want nft.MarkField) (setMark, bool) {
+	f, and, xor, ok := nft.Changed(s)
+	return setMark{xor, ^and}, ok && f == want
 }
