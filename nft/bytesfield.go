@@ -50,8 +50,27 @@ func (f field) checkBytes() error {
 // formatNumber writes a number as nft does: bytes without a name as hexadecimal.
 func formatNumber(t Type, v Value) string {
 	n := new(big.Int).SetBytes([]byte(v))
-	if t == typeBytes {
+	switch t {
+	case typeBytes:
 		return fmt.Sprintf("0x%x", n)
+	case typeTCPFlags:
+		if b := v[0]; b&(b-1) != 0 || b == 0 {
+			return fmt.Sprintf("0x%x", b)
+		}
+		return TCPFlagBits(v[0]).String()
+	case typeCTDir:
+		return CTDir(v[0]).String()
+	case typePktType:
+		return wordOr(map[uint8]string{0: "host", 1: "broadcast", 2: "multicast", 3: "other"}, v[0])
+	case typeICMPCode:
+		return wordOr(icmpCodes, v[0])
+	case typeICMPv6Code:
+		return wordOr(icmpv6Codes, v[0])
+	case typeDevGroup:
+		if hostUint32(v) == 0 {
+			return quote("default")
+		}
+		return fmt.Sprint(hostUint32(v))
 	}
 	return n.String()
 }

@@ -46,16 +46,22 @@ func (c *compiler) add(exprs ...expr.Any) {
 	}
 }
 
-// ctOriginal reads a property of the connection's first packet. The expr
-// package knows neither these keys nor that they need a direction.
-func (c *compiler) ctOriginal(key uint32, slot int) {
+// ctTuple reads a property of the connection's packets in one direction. The
+// expr package knows neither these keys nor that they need a direction.
+func (c *compiler) ctTuple(key uint32, slot int, d CTDir) {
+	c.expression("ct", func(e *encoder) {
+		e.u32(unix.NFTA_CT_KEY, key)
+		e.u32(unix.NFTA_CT_DREG, reg(slot))
+		e.bytes(unix.NFTA_CT_DIRECTION, string([]byte{byte(d)}))
+	})
+}
+
+// expression adds an expression with its attributes.
+func (c *compiler) expression(name string, attrs func(e *encoder)) {
 	var e encoder
-	e.str(unix.NFTA_EXPR_NAME, "ct")
+	e.str(unix.NFTA_EXPR_NAME, name)
 	data := e.nest(unix.NFTA_EXPR_DATA)
-	e.u32(unix.NFTA_CT_KEY, key)
-	e.u32(unix.NFTA_CT_DREG, reg(slot))
-	e.header(unix.NFTA_CT_DIRECTION, 1)
-	e.b = append(e.b, 0, 0, 0, 0) // IP_CT_DIR_ORIGINAL, and padding
+	attrs(&e)
 	e.unnest(data)
 	c.exprs = append(c.exprs, e.b)
 }
@@ -135,7 +141,11 @@ func (c *compiler) load(f field, slot, n int) {
 	case fromCT:
 		c.add(&expr.Ct{Key: expr.CtKey(f.src.key), Register: reg(slot)})
 	case fromCTOriginal:
-		c.ctOriginal(f.src.key, slot)
+		c.ctTuple(f.src.key, slot, CTOriginal)
+	case fromCTReply:
+		c.ctTuple(f.src.key, slot, CTReply)
+	case fromTCPOption:
+		c.add(&expr.Exthdr{DestRegister: reg(slot), Type: uint8(f.src.key), Offset: f.src.offset, Len: uint32(n), Op: expr.ExthdrOpTcpopt})
 	case fromFibDaddr:
 		c.add(&expr.Fib{Register: reg(slot), ResultADDRTYPE: true, FlagDADDR: true})
 	case fromFibSaddr:
@@ -188,6 +198,10 @@ func (m compare) compile(c *compiler) {
 		c.fail("the value has %d bytes, %s has %d", len(m.value), m.f.name, m.f.size())
 		return
 	}
+	if isOrder(m.op) && m.f.hostOrder() {
+		c.fail("%s can be compared for equality only", m.f.name)
+		return
+	}
 	c.one(m.f)
 	c.add(&expr.Cmp{Op: m.op, Register: reg(0), Data: []byte(m.value)})
 	if l4 := m.saysL4(); l4 != 0 {
@@ -199,7 +213,7 @@ func (m compare) compile(c *compiler) {
 }
 
 func (m between) compile(c *compiler) {
-	if len(m.lo) != m.f.size() || m.lo > m.hi || datatypes[m.f.typ].host {
+	if len(m.lo) != m.f.size() || m.lo > m.hi || m.f.hostOrder() {
 		c.fail("not a range of %s", m.f.typ)
 		return
 	}

@@ -29,11 +29,17 @@ const (
 	TypeVerdict Type = 0xffffff00
 )
 
-// The types of fields with numbers that sets cannot hold: their length is not
-// the type's but the field's. nft writes bytes as hexadecimal.
+// The types of fields with numbers that sets here cannot hold: their length is
+// not the type's but the field's. nft writes bytes as hexadecimal.
 const (
-	typeNumber Type = 4
-	typeBytes  Type = 5
+	typeNumber     Type = 4
+	typeBytes      Type = 5
+	typeTCPFlags   Type = 15
+	typeCTDir      Type = 27
+	typePktType    Type = 31
+	typeICMPCode   Type = 32
+	typeICMPv6Code Type = 33
+	typeDevGroup   Type = 35
 )
 
 // typeBits is how many bits of a concatenated type each part takes.

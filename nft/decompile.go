@@ -1,8 +1,6 @@
 package nft
 
 import (
-	"net/netip"
-
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
@@ -69,9 +67,19 @@ func (d *decompiler) step() int {
 	case "masq":
 		return d.masquerade()
 	case "exthdr":
-		return d.fragment()
+		if n := d.fragment(); n > 0 {
+			return n
+		}
 	case "match", "target":
 		return d.xt()
+	case "limit":
+		return d.limit()
+	case "reject":
+		return d.reject()
+	case "log":
+		return d.log()
+	case "queue":
+		return d.queue()
 	case "immediate":
 		if v, ok := e.verdict(); ok {
 			d.emit(v)
@@ -113,7 +121,7 @@ func (d *decompiler) emit(s Statement, fields ...field) {
 			net, l4 = d.impliedByICMP(f)
 		}
 	}
-	if c, ok := s.(compare); ok && c.f.name == IP6Nexthdr.name && c.saysL4() != 0 {
+	if c, ok := s.(compare); ok && c.f.src != MetaL4Proto.src && c.saysL4() != 0 {
 		defer func() { d.l4 = c.saysL4() }()
 	}
 	for n := len(d.out); n > 0 && (net != 0 || l4 != 0); n-- {
@@ -240,6 +248,10 @@ func (d *decompiler) match() int {
 	}
 	f, slot, ok := d.field(&d.in[0])
 	e := &d.in[1]
+	if ok && f.typ == TypeIFName && readsNoRegister(e) {
+		d.emit(namePrefix{f: f})
+		return 1
+	}
 	if !ok || e.opaque || e.number(1) != reg(slot) { // each has its source register in attribute 1
 		return 0
 	}
@@ -268,7 +280,7 @@ func equality(e *expression, attr int) (expr.CmpOp, bool) {
 }
 
 func isRange(f field, lo, hi Value) bool {
-	return len(lo) == f.size() && len(hi) == len(lo) && lo <= hi && !datatypes[f.typ].host
+	return len(lo) == f.size() && len(hi) == len(lo) && lo <= hi && !f.hostOrder()
 }
 
 // compare reads a comparison of a whole field: with one value, or with the two
@@ -280,6 +292,10 @@ func (d *decompiler) compare(f field, e *expression) int {
 	}
 	if op, ok := equality(e, unix.NFTA_CMP_OP); ok {
 		if f.typ == TypeIFName {
+			if isNamePrefix(v) {
+				d.emit(namePrefix{f: f, prefix: string(v), invert: op == expr.CmpOpNeq})
+				return 2
+			}
 			v = wholeName(v)
 		}
 		isAddr := f.typ == TypeIPv4Addr || f.typ == TypeIPv6Addr
@@ -293,16 +309,28 @@ func (d *decompiler) compare(f field, e *expression) int {
 		d.emit(compare{f: f, op: op, value: v}, f)
 		return 2
 	}
-	if expr.CmpOp(e.number(unix.NFTA_CMP_OP)) != expr.CmpOpGte || len(d.in) < 3 {
+	if n := d.bounds(f, v, e); n > 0 {
+		return n
+	}
+	if op := expr.CmpOp(e.number(unix.NFTA_CMP_OP)); len(v) == f.size() && isOrder(op) && !f.hostOrder() {
+		d.emit(compare{f: f, op: op, value: v}, f)
+		return 2
+	}
+	return 0
+}
+
+// bounds reads a range that is written as two comparisons.
+func (d *decompiler) bounds(f field, lo Value, from *expression) int {
+	if expr.CmpOp(from.number(unix.NFTA_CMP_OP)) != expr.CmpOpGte || len(d.in) < 3 {
 		return 0
 	}
 	to := &d.in[2]
 	hi, ok := to.value(unix.NFTA_CMP_DATA)
 	if to.name != "cmp" || to.opaque || !ok || expr.CmpOp(to.number(unix.NFTA_CMP_OP)) != expr.CmpOpLte ||
-		to.attrs[unix.NFTA_CMP_SREG] != e.attrs[unix.NFTA_CMP_SREG] || !isRange(f, v, hi) {
+		to.attrs[unix.NFTA_CMP_SREG] != from.attrs[unix.NFTA_CMP_SREG] || !isRange(f, lo, hi) {
 		return 0
 	}
-	d.emit(between{f: f, lo: v, hi: hi}, f)
+	d.emit(between{f: f, lo: lo, hi: hi}, f)
 	return 3
 }
 
@@ -321,63 +349,4 @@ func wholeName(v Value) Value {
 		return Value(whole[:])
 	}
 	return v
-}
-
-// masked reads a field of which some bits are compared.
-func (d *decompiler) masked(f field, e *expression) int {
-	if len(d.in) < 3 {
-		return 0
-	}
-	c := &d.in[2]
-	size := f.size()
-	mask, okMask := e.value(unix.NFTA_BITWISE_MASK)
-	xor, okXor := e.value(unix.NFTA_BITWISE_XOR)
-	want, okWant := c.value(unix.NFTA_CMP_DATA)
-	op, okOp := equality(c, unix.NFTA_CMP_OP)
-	if c.name != "cmp" || c.opaque || !okMask || !okXor || !okWant || !okOp || e.has(nftaBitwiseOp) ||
-		int(e.number(unix.NFTA_BITWISE_LEN)) != size || len(mask) != size || len(want) != size ||
-		xor != Value(make([]byte, size)) ||
-		c.attrs[unix.NFTA_CMP_SREG] != e.attrs[unix.NFTA_BITWISE_DREG] {
-		return 0
-	}
-	switch {
-	case f.typ == TypeMark:
-		if hostUint32(mask) == 0 || hostUint32(want)&^hostUint32(mask) != 0 {
-			return 0
-		}
-		d.emit(masked{f: f, mask: hostUint32(mask), value: hostUint32(want), invert: op == expr.CmpOpNeq}, f)
-		return 3
-	case f.typ.isBits():
-		if want != "\x00\x00\x00\x00" || mask == want {
-			return 0
-		}
-		d.emit(hasBits{f: f, bits: hostUint32(mask), invert: op == expr.CmpOpEq}, f)
-		return 3
-	case f.typ == TypeIPv4Addr || f.typ == TypeIPv6Addr:
-		bits := leadingOnes(mask)
-		a, _ := netip.AddrFromSlice([]byte(want))
-		p, err := a.Prefix(bits)
-		if bits < 0 || err != nil || p.Addr() != a {
-			return 0
-		}
-		d.emit(prefix{f: f, prefix: p, invert: op == expr.CmpOpNeq}, f)
-		return 3
-	}
-	return 0
-}
-
-// leadingOnes is the length of the prefix that a mask stands for, or -1.
-func leadingOnes(mask Value) int {
-	n, ended := 0, false
-	for i := range 8 * len(mask) {
-		if mask[i/8]&(0x80>>(i%8)) == 0 {
-			ended = true
-			continue
-		}
-		if ended {
-			return -1
-		}
-		n++
-	}
-	return n
 }

@@ -1,6 +1,9 @@
 package nft
 
-import "golang.org/x/sys/unix"
+import (
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
 
 // A fieldIndex finds fields by where they are read from.
 type fieldIndex map[source][]field
@@ -31,12 +34,15 @@ func (d *decompiler) field(e *expression) (field, int, bool) {
 		dreg = e.number(unix.NFTA_META_DREG)
 	case "ct":
 		src = source{kind: fromCT, key: e.number(unix.NFTA_CT_KEY)}
-		switch e.attrs[unix.NFTA_CT_DIRECTION] {
-		case "":
-		case "\x00": // IP_CT_DIR_ORIGINAL
-			src.kind = fromCTOriginal
-		default:
-			return field{}, 0, false
+		if dir := e.attrs[unix.NFTA_CT_DIRECTION]; dir != "" {
+			switch CTDir(dir[0]) {
+			case CTOriginal:
+				src.kind = fromCTOriginal
+			case CTReply:
+				src.kind = fromCTReply
+			default:
+				return field{}, 0, false
+			}
 		}
 		if e.has(unix.NFTA_CT_SREG) {
 			return field{}, 0, false
@@ -53,6 +59,12 @@ func (d *decompiler) field(e *expression) (field, int, bool) {
 			src.kind = fromFibSaddr
 		}
 		dreg = e.number(unix.NFTA_FIB_DREG)
+	case "exthdr":
+		if typ := e.attrs[unix.NFTA_EXTHDR_TYPE]; typ != "" && e.number(unix.NFTA_EXTHDR_OP) == uint32(expr.ExthdrOpTcpopt) &&
+			!e.has(unix.NFTA_EXTHDR_FLAGS) && !e.has(unix.NFTA_EXTHDR_SREG) {
+			src = source{kind: fromTCPOption, key: uint32(typ[0]), offset: e.number(unix.NFTA_EXTHDR_OFFSET)}
+		}
+		size, dreg = int(e.number(unix.NFTA_EXTHDR_LEN)), e.number(unix.NFTA_EXTHDR_DREG)
 	case "payload":
 		if !e.isPayloadLoad() {
 			return field{}, 0, false

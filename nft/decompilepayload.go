@@ -45,7 +45,12 @@ func (d *decompiler) payload() int {
 	}
 	// "not both" cannot be said with two statements.
 	if len(statements) > 1 && op != expr.CmpOpEq {
-		return 0
+		m, ok := notPortsOf(statements)
+		if !ok {
+			return 0
+		}
+		d.emit(m, m.both())
+		return 2
 	}
 	for i, s := range statements {
 		d.emit(s, fields[i])

@@ -39,6 +39,8 @@ const (
 	attrOptional          // 4 bytes; zero is the same as absent
 	attrRegister          // the number of a register
 	attrByte
+	attrShort // 2 bytes
+	attrLong  // 8 bytes
 	attrText
 	attrBytes // of any number
 	attrData  // a value or a verdict
@@ -73,6 +75,14 @@ func attrKinds(name string) []attrKind {
 		return []attrKind{0, attrCount, attrCount, attrIgnored}
 	case "match", "target": // NAME, REV, INFO
 		return []attrKind{0, attrText, attrNumber, attrBytes}
+	case "limit": // RATE, UNIT, BURST, TYPE, FLAGS, PAD
+		return []attrKind{0, attrLong, attrLong, attrOptional, attrOptional, attrOptional, attrIgnored}
+	case "log": // GROUP, PREFIX, SNAPLEN, QTHRESHOLD, LEVEL, FLAGS
+		return []attrKind{0, attrShort, attrText, attrNumber, attrShort, attrNumber, attrOptional}
+	case "reject": // TYPE, ICMP_CODE
+		return []attrKind{0, attrNumber, attrByte}
+	case "queue": // NUM, TOTAL, FLAGS, SREG_QNUM
+		return []attrKind{0, attrShort, attrShort, attrShort, attrRegister}
 	case "masq": // FLAGS, REG_PROTO_MIN, REG_PROTO_MAX
 		return []attrKind{0, attrOptional, attrRegister, attrRegister}
 	case "nat": // TYPE, FAMILY, REG_ADDR_MIN, _MAX, REG_PROTO_MIN, _MAX, FLAGS
@@ -148,8 +158,8 @@ func (e *expression) decodeAttrs(kinds []attrKind) bool {
 			}
 		case attrRegister:
 			e.attrs[r.typ] = string(binary.BigEndian.AppendUint32(nil, canonicalRegister(r.u32())))
-		case attrByte:
-			if len(r.val) != 1 {
+		case attrByte, attrShort, attrLong:
+			if len(r.val) != map[attrKind]int{attrByte: 1, attrShort: 2, attrLong: 8}[kind] {
 				return false
 			}
 			e.attrs[r.typ] = string(r.val)
@@ -207,6 +217,10 @@ func (e *expression) normalise() {
 	switch e.name {
 	case "nat":
 		e.normaliseNAT()
+	case "reject":
+		if e.number(unix.NFTA_REJECT_TYPE) == unix.NFT_REJECT_TCP_RST && e.attrs[unix.NFTA_REJECT_ICMP_CODE] == "\x00" {
+			e.attrs[unix.NFTA_REJECT_ICMP_CODE] = ""
+		}
 	case "match", "target":
 		e.attrs[xtInfo] = alignXT(e.attrs[xtInfo])
 	}

@@ -43,7 +43,7 @@ type field struct {
 type source struct {
 	kind   sourceKind
 	key    uint32 // meta key, ct key, or payload base
-	offset uint32 // payload only
+	offset uint32 // payload and options
 }
 
 type sourceKind uint8
@@ -53,6 +53,8 @@ const (
 	fromPayload
 	fromCT
 	fromCTOriginal
+	fromCTReply
+	fromTCPOption // key is the option's kind
 	fromFibDaddr
 	fromFibSaddr
 )
@@ -64,6 +66,10 @@ func (f field) size() int {
 	}
 	return f.typ.size()
 }
+
+// hostOrder tells that values are kept in the host's byte order, in which bytes
+// cannot be compared for more or less.
+func (f field) hostOrder() bool { return datatypes[f.typ].host || f.typ == typeDevGroup }
 
 // format writes a value of the field as nft does.
 func (f field) format(v Value) string {
@@ -97,7 +103,8 @@ type Field[T scalar] struct{ field }
 
 // scalar lists the Go types of field values.
 type scalar interface {
-	string | uint8 | uint16 | uint32 | L4Proto | AddrType | [6]byte | ARPOp | ICMPMessage | ICMPv6Message
+	string | uint8 | uint16 | uint32 | L4Proto | AddrType | [6]byte | ARPOp | ICMPMessage | ICMPv6Message |
+		PacketType | TCPFlagBits | CTDir
 }
 
 // Eq matches packets whose value is v.
@@ -120,6 +127,31 @@ func (f Field[T]) NotIn(lo, hi T) Statement {
 	return between{f: f.field, lo: datum(lo).value(), hi: datum(hi).value(), invert: true}
 }
 
+// AtMost matches packets whose value is v or less. Fields whose values are in the
+// host's byte order, such as marks, do not have it.
+func (f Field[T]) AtMost(v T) Statement {
+	return compare{f: f.field, op: expr.CmpOpLte, value: datum(v).value()}
+}
+
+// AtLeast matches packets whose value is v or more, under the same condition.
+func (f Field[T]) AtLeast(v T) Statement {
+	return compare{f: f.field, op: expr.CmpOpGte, value: datum(v).value()}
+}
+
+// Below matches packets whose value is less than v, under the same condition.
+func (f Field[T]) Below(v T) Statement {
+	return compare{f: f.field, op: expr.CmpOpLt, value: datum(v).value()}
+}
+
+// Above matches packets whose value is more than v, under the same condition.
+func (f Field[T]) Above(v T) Statement {
+	return compare{f: f.field, op: expr.CmpOpGt, value: datum(v).value()}
+}
+
+func isOrder(op expr.CmpOp) bool {
+	return op == expr.CmpOpLt || op == expr.CmpOpLte || op == expr.CmpOpGt || op == expr.CmpOpGte
+}
+
 // datum encodes a Go value as the kernel's registers hold it.
 func datum[T scalar](v T) Datum {
 	switch v := any(v).(type) {
@@ -130,6 +162,12 @@ func datum[T scalar](v T) Datum {
 	case ICMPMessage:
 		return Byte(uint8(v))
 	case ICMPv6Message:
+		return Byte(uint8(v))
+	case PacketType:
+		return Byte(uint8(v))
+	case TCPFlagBits:
+		return Byte(uint8(v))
+	case CTDir:
 		return Byte(uint8(v))
 	case ARPOp:
 		return Port(uint16(v))

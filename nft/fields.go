@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/google/nftables/expr"
@@ -9,13 +10,18 @@ import (
 // Fields of the packet's way through the host.
 var (
 	// IIFName is the name of the interface that the packet came in by.
-	IIFName = Field[string]{meta("iifname", TypeIFName, expr.MetaKeyIIFNAME)}
+	IIFName = NameField{Field[string]{meta("iifname", TypeIFName, expr.MetaKeyIIFNAME)}}
 	// OIFName is the name of the interface that the packet goes out by.
-	OIFName = Field[string]{meta("oifname", TypeIFName, expr.MetaKeyOIFNAME)}
+	OIFName = NameField{Field[string]{meta("oifname", TypeIFName, expr.MetaKeyOIFNAME)}}
 	// IIF is the index of the incoming interface; 0 where there is none.
 	IIF = Field[uint32]{meta("iif", TypeIFIndex, expr.MetaKeyIIF)}
 	// OIF is the index of the outgoing interface; 0 where there is none.
 	OIF = Field[uint32]{meta("oif", TypeIFIndex, expr.MetaKeyOIF)}
+	// IIFGroup and OIFGroup are the groups of the interfaces (ip link set group).
+	IIFGroup = MaskField[uint32]{Field[uint32]{meta("iifgroup", typeDevGroup, expr.MetaKeyIIFGROUP).of(4)}}
+	OIFGroup = MaskField[uint32]{Field[uint32]{meta("oifgroup", typeDevGroup, expr.MetaKeyOIFGROUP).of(4)}}
+	// MetaPktType is what the kernel takes the frame for.
+	MetaPktType = Field[PacketType]{meta("meta pkttype", typePktType, expr.MetaKeyPKTTYPE).of(1)}
 	// Mark is the packet's mark.
 	Mark = MarkField{Field[uint32]{meta("meta mark", TypeMark, expr.MetaKeyMARK)}}
 	// MetaL4Proto is the transport protocol, behind any IPv6 extension headers.
@@ -30,31 +36,10 @@ var (
 	CTStatus = BitField[CTStatusBits]{ct("ct status", TypeCTStatus, expr.CtKeySTATUS)}
 	// CTMark is the connection's mark.
 	CTMark = MarkField{Field[uint32]{ct("ct mark", TypeMark, expr.CtKeyMARK)}}
-)
-
-// The destination of the packet that opened the connection, before any
-// translation.
-var (
-	CTOriginalIPDaddr  = AddrField{original("ct original ip daddr", TypeIPv4Addr, ctDstIP, IPv4)}
-	CTOriginalIP6Daddr = AddrField{original("ct original ip6 daddr", TypeIPv6Addr, ctDstIP6, IPv6)}
-)
-
-// CTOriginalDport is the destination port of the packet that opened the
-// connection, before any translation: behind the translation of a published
-// port only this tells which one it was (iptables' --ctorigdstport). The same
-// in packets of both directions. The rule must have matched the protocol before,
-// by [MetaL4Proto] or a port of it: nft cannot read it otherwise, and protocols
-// without ports have other things there, such as type and code in ICMP. A
-// packet without a tracked connection does not match.
-var CTOriginalDport = Field[uint16]{field{
-	name: "ct original proto-dst", typ: TypeInetService, needsL4: true,
-	src: source{kind: fromCTOriginal, key: uint32(expr.CtKeyPROTODST)},
-}}
-
-// Keys of the ct expression that x/sys/unix does not name (Linux 4.17).
-const (
-	ctDstIP  = 20
-	ctDstIP6 = 22
+	// CTDirection is whether the packet goes the connection's way or back.
+	CTDirection = Field[CTDir]{ct("ct direction", typeCTDir, expr.CtKeyDIRECTION).of(1)}
+	// CTProtocol is the connection's transport protocol.
+	CTProtocol = Field[L4Proto]{ct("ct protocol", TypeInetProto, expr.CtKeyPROTOCOL)}
 )
 
 // What the routing table says about the packet's addresses.
@@ -103,15 +88,6 @@ func Daddr(f Family) AddrField {
 	return IPDaddr
 }
 
-// CTOriginalDaddr is the original destination of a family's connections:
-// [CTOriginalIPDaddr] or [CTOriginalIP6Daddr].
-func CTOriginalDaddr(f Family) AddrField {
-	if f == IPv6 {
-		return CTOriginalIP6Daddr
-	}
-	return CTOriginalIPDaddr
-}
-
 // AddrType is the data type of a family's addresses.
 func (f Family) AddrType() Type {
 	if f == IPv6 {
@@ -122,9 +98,10 @@ func (f Family) AddrType() Type {
 
 // knownFields are the fields that a loaded rule can be read back into.
 func knownFields() []field {
-	return append(linkFields(),
+	return append(slices.Concat(linkFields(), tupleFields(), headerFields()),
 		IIFName.field, OIFName.field, IIF.field, OIF.field, Mark.field, MetaL4Proto.field,
-		CTState.field, CTStatus.field, CTMark.field, CTOriginalIPDaddr.field, CTOriginalIP6Daddr.field, CTOriginalDport.field,
+		IIFGroup.field, OIFGroup.field, MetaPktType.field,
+		CTState.field, CTStatus.field, CTMark.field, CTDirection.field, CTProtocol.field,
 		FibDaddrType.field, FibSaddrType.field,
 		IPSaddr.field, IPDaddr.field, IP6Saddr.field, IP6Daddr.field,
 		THSport.field, THDport.field, TCPSport.field, TCPDport.field, UDPSport.field,
@@ -138,10 +115,6 @@ func meta(name string, typ Type, key expr.MetaKey) field {
 
 func ct(name string, typ Type, key expr.CtKey) field {
 	return field{name: name, typ: typ, src: source{kind: fromCT, key: uint32(key)}}
-}
-
-func original(name string, typ Type, key uint32, net Family) field {
-	return field{name: name, typ: typ, src: source{kind: fromCTOriginal, key: key}, net: net}
 }
 
 func network(name string, typ Type, offset uint32, net Family) field {

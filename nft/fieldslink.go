@@ -53,8 +53,10 @@ var (
 	IP6Hoplimit = Field[uint8]{network("ip6 hoplimit", typeNumber, 7, IPv6).of(1)}
 )
 
-// What an ICMP packet is.
+// What an ICMP packet is: the codes say more of a type.
 var (
+	ICMPCode   = Field[uint8]{icmp("icmp code", typeICMPCode, ICMP, IPv4).at(1).of(1)}
+	ICMPv6Code = Field[uint8]{icmp("icmpv6 code", typeICMPv6Code, ICMPv6, IPv6).at(1).of(1)}
 	ICMPType   = Field[ICMPMessage]{icmp("icmp type", TypeICMPType, ICMP, IPv4)}
 	ICMPv6Type = Field[ICMPv6Message]{icmp("icmpv6 type", TypeICMPv6Type, ICMPv6, IPv6)}
 )
@@ -76,13 +78,19 @@ func (f field) of(bytes int) field {
 	return f
 }
 
+// at moves a field of a header.
+func (f field) at(offset uint32) field {
+	f.src.offset = offset
+	return f
+}
+
 // linkFields are the fields of this file.
 func linkFields() []field {
 	return []field{
 		EtherDaddr.field, EtherSaddr.field, EtherType.field, MetaProtocol.field,
 		ARPHtype.field, ARPPtype.field, ARPHlen.field, ARPPlen.field, ARPOperation.field,
 		ARPSaddrEther.field, ARPSaddrIP.field, ARPDaddrEther.field, ARPDaddrIP.field,
-		IP6Length.field, IP6Nexthdr.field, IP6Hoplimit.field, ICMPType.field, ICMPv6Type.field,
+		IP6Length.field, IP6Nexthdr.field, IP6Hoplimit.field, ICMPType.field, ICMPv6Type.field, ICMPCode.field, ICMPv6Code.field,
 	}
 }
 
@@ -121,7 +129,7 @@ func (m compare) saysNet() Family {
 
 // saysL4 is the protocol of packets that a comparison lets through.
 func (m compare) saysL4() L4Proto {
-	if m.op != expr.CmpOpEq || len(m.value) != 1 || m.f.src != MetaL4Proto.src && m.f.name != IP6Nexthdr.name {
+	if m.op != expr.CmpOpEq || len(m.value) != 1 || m.f.src != MetaL4Proto.src && m.f.name != IP6Nexthdr.name && m.f.name != IPProtocol.name {
 		return 0
 	}
 	return L4Proto(m.value[0])

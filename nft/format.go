@@ -92,7 +92,9 @@ func formatSpan(t Type, lo, hi Value) string {
 // these have names.
 func formatBounds(t Type, lo, hi Value) string {
 	switch t {
-	case TypeInetProto, TypeICMPType, TypeICMPv6Type, TypeARPOp, typeNumber, typeBytes:
+	case typeTCPFlags:
+		return formatNumber(typeBytes, lo) + "-" + formatNumber(typeBytes, hi)
+	case TypeInetProto, TypeICMPType, TypeICMPv6Type, TypeARPOp, typeNumber, typeBytes, typeICMPCode, typeICMPv6Code, typePktType, typeCTDir:
 		return formatNumber(typeNumber, lo) + "-" + formatNumber(typeNumber, hi)
 	}
 	return formatValue(t, lo) + "-" + formatValue(t, hi)

@@ -1,7 +1,6 @@
 package nft
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -13,15 +12,15 @@ import (
 // using bits of its own.
 type MarkField struct{ Field[uint32] }
 
-// EqMasked matches packets whose mark has, of the bits in mask, those of value.
-// value may have no others.
+// EqMasked matches packets whose mark, of the bits in mask, has those of value.
+// A value with others matches nothing.
 func (f MarkField) EqMasked(value, mask uint32) Statement {
-	return masked{f: f.field, mask: mask, value: value}
+	return newMasked(f.Field, value, mask, false)
 }
 
 // NeMasked matches packets whose mark differs from value in the bits in mask.
 func (f MarkField) NeMasked(value, mask uint32) Statement {
-	return masked{f: f.field, mask: mask, value: value, invert: true}
+	return newMasked(f.Field, value, mask, true)
 }
 
 // Set gives the packet, or the connection, a mark.
@@ -33,43 +32,6 @@ func (f MarkField) SetBits(bits uint32) Statement { return f.AndXor(^bits, bits)
 // AndXor changes the mark to (mark & and) ^ xor.
 func (f MarkField) AndXor(and, xor uint32) Statement {
 	return setMark{f: f.field, and: and, xor: xor, reads: true}
-}
-
-// masked compares some bits of a mark.
-type masked struct {
-	f           field
-	mask, value uint32
-	invert      bool
-}
-
-func (m masked) String() string {
-	mark := func(v uint32) string { return formatValue(TypeMark, MarkValue(v).value()) }
-	// Of a mask without gaps at the upper end, nft makes a prefix.
-	if bits := leadingOnes(Value(binary.BigEndian.AppendUint32(nil, m.mask))); bits >= 0 {
-		out := m.f.name + " " + bang(m.invert) + mark(m.value)
-		if bits < 32 {
-			out += fmt.Sprintf("/%d", bits)
-		}
-		return out
-	}
-	op := " == "
-	if m.invert {
-		op = " != "
-	}
-	return m.f.name + " & " + mark(m.mask) + op + mark(m.value)
-}
-
-func (m masked) compile(c *compiler) {
-	if m.mask == 0 || m.value&^m.mask != 0 {
-		c.fail("want a mask, and a value with no other bits")
-		return
-	}
-	op := expr.CmpOpEq
-	if m.invert {
-		op = expr.CmpOpNeq
-	}
-	c.one(m.f)
-	c.add(maskExpr(m.mask, 0), &expr.Cmp{Op: op, Register: reg(0), Data: []byte(MarkValue(m.value).value())})
 }
 
 func maskExpr(mask, xor uint32) *expr.Bitwise {

@@ -64,9 +64,10 @@ func (p *rulePrinter) statement(s Statement) {
 	case vmap:
 		s.sel = p.selector(s.sel)
 		p.add(s.String())
-	case hasBits:
+	case hasBits, namePrefix:
 		p.add(s.String())
 	case masked:
+		s.f = p.field(s.f)
 		p.add(s.String())
 	case laterFragment:
 		of := s.inIPv6()
@@ -81,6 +82,12 @@ func (p *rulePrinter) statement(s Statement) {
 	case counter:
 		p.add(s.print(p.o))
 		p.barrier()
+	case Reject:
+		if s.Kind == RejectTCPReset && p.redundant >= 0 && p.family != INet {
+			p.drop(p.redundant)
+		}
+		p.add(s.print(p.family))
+		p.barrier()
 	case nil:
 		p.add("<nil>")
 	default:
@@ -93,7 +100,7 @@ func (p *rulePrinter) statement(s Statement) {
 func (p *rulePrinter) says(s compare) {
 	if l4 := s.saysL4(); l4 != 0 {
 		p.l4, p.redundant = l4, -1
-		if s.f.src == MetaL4Proto.src {
+		if s.f.src == MetaL4Proto.src || s.f.name == IPProtocol.name {
 			p.redundant = len(p.words) - 1
 		}
 	}
@@ -148,6 +155,9 @@ func (p *rulePrinter) field(f field) field {
 	if f.needsL4 {
 		// nft itself leaves the match out if a port comes later, and then cannot read what it wrote.
 		p.redundant = -1
+	}
+	if f.src.kind == fromTCPOption && p.l4 == TCP && p.redundant >= 0 {
+		p.drop(p.redundant)
 	}
 	if f.src.kind != fromPayload || f.src.key != uint32(expr.PayloadBaseTransportHeader) {
 		return f

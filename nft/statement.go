@@ -26,11 +26,10 @@ type compare struct {
 }
 
 func (m compare) String() string {
-	op := ""
-	switch {
-	case m.op == expr.CmpOpNeq:
-		op = "!= "
-	case m.f.typ.isBits(): // without it, nft means any of the bits
+	op := map[expr.CmpOp]string{
+		expr.CmpOpNeq: "!= ", expr.CmpOpLt: "< ", expr.CmpOpLte: "<= ", expr.CmpOpGt: "> ", expr.CmpOpGte: ">= ",
+	}[m.op]
+	if op == "" && (m.f.typ.isBits() || m.f.typ == typeTCPFlags) { // without it, nft means any of the bits
 		op = "== "
 	}
 	return m.f.name + " " + op + m.f.format(m.value)

@@ -69,14 +69,11 @@ func (x XT) compile(c *compiler) {
 		c.fail("the structure has %d bytes: at most %d", len(x.Info), maxXTInfo)
 		return
 	}
-	var e encoder
-	e.str(unix.NFTA_EXPR_NAME, x.kind())
-	data := e.nest(unix.NFTA_EXPR_DATA)
-	e.str(xtName, x.Name)
-	e.u32(xtRev, x.Revision)
-	e.bytes(xtInfo, alignXT(x.Info))
-	e.unnest(data)
-	c.exprs = append(c.exprs, e.b)
+	c.expression(x.kind(), func(e *encoder) {
+		e.str(xtName, x.Name)
+		e.u32(xtRev, x.Revision)
+		e.bytes(xtInfo, alignXT(x.Info))
+	})
 }
 
 // alignXT fills a structure up as the kernel does (XT_ALIGN).
@@ -122,7 +119,8 @@ func (e *encoder) compat(statements []Statement) {
 // protoOf tells which protocol a statement confines the rule to, or, with not,
 // excludes; 0 if none.
 func protoOf(s Statement) (p L4Proto, not bool) {
-	if m, ok := s.(compare); ok && m.f.src == MetaL4Proto.src && len(m.value) == 1 {
+	if m, ok := s.(compare); ok && len(m.value) == 1 &&
+		(m.f.src == MetaL4Proto.src || m.f.name == IPProtocol.name) && !isOrder(m.op) {
 		return L4Proto(m.value[0]), m.op == expr.CmpOpNeq
 	}
 	for _, f := range fieldsOf(s) {
@@ -140,11 +138,15 @@ func fieldsOf(s Statement) []field {
 		return s.f.fields()
 	case between:
 		return s.f.fields()
+	case masked:
+		return s.f.fields()
+	case notPorts:
+		return s.both().fields()
+	case prefix:
+		return s.f.fields()
 	case lookup:
 		return s.sel.fields()
 	case vmap:
-		return s.sel.fields()
-	case dnatMap:
 		return s.sel.fields()
 	}
 	return nil

@@ -1,0 +1,107 @@
+package iptables
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seawall-net/seawall/nft"
+)
+
+var corpus = flag.String("corpus", "", "compare with the real iptables as recorded in these files (JSON lines), separated by commas")
+
+// A recording is what the real iptables made of a rule.
+type recording struct {
+	ID        string   `json:"id"`
+	Family    string   `json:"family"`
+	Chain     string   `json:"chain"`
+	Args      []string `json:"args"`
+	Loads     *bool    `json:"loads"`
+	Expect    string   `json:"expect"`
+	Canonical []string `json:"canonical"`
+	Module    string   `json:"module"`
+	Modules   []string `json:"modules"`
+	Target    string   `json:"target"`
+}
+
+// TestCorpus holds the package against recordings: what is accepted, and its
+// canonical form. Differences are reported by module.
+func TestCorpus(t *testing.T) {
+	if *corpus == "" {
+		return // there is nothing to compare with unless -corpus names it
+	}
+	bad := map[string][]string{}
+	total := map[string]int{}
+	for name := range strings.SplitSeq(*corpus, ",") {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, 1<<22)
+		for lines.Scan() {
+			var r recording
+			if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+				t.Fatal(err)
+			}
+			key := r.key()
+			total[key]++
+			if diff := r.compare(); diff != "" {
+				bad[key] = append(bad[key], fmt.Sprintf("%s %q: %s", r.ID, r.Args, diff))
+			}
+		}
+		if err := lines.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(bad)) {
+		t.Errorf("%s: %d of %d differ\n  %s", key, len(bad[key]), total[key], strings.Join(bad[key], "\n  "))
+	}
+}
+
+func (r recording) key() string {
+	if r.Module != "" {
+		return r.Module
+	}
+	return strings.Join(append(r.Modules, r.Target), " ")
+}
+
+func (r recording) compare() string {
+	ctx := Context{Family: nft.IPv4, Table: "filter", Hook: nft.Forward}
+	if r.Family == "ipv6" {
+		ctx.Family = nft.IPv6
+	}
+	wantOK := r.Expect == "ok" || r.Loads != nil && *r.Loads
+	rules, err := ParseAll(ctx, r.Args)
+	switch {
+	case err != nil && wantOK:
+		return "refused: " + err.Error()
+	case err == nil && !wantOK:
+		return "accepted"
+	case err != nil:
+		return ""
+	}
+	chain := r.Chain
+	if chain == "" {
+		chain = "DOCKER-USER"
+	}
+	var lines []string
+	for _, rule := range rules {
+		line := rule.Line(chain)
+		lines = append(lines, line)
+		if _, _, err := rule.Statements(nft.TableRef{Family: ctx.Family, Name: "filter"}.Chain(chain)); err != nil {
+			return "not compiled: " + err.Error()
+		}
+	}
+	if !slices.Equal(lines, r.Canonical) {
+		return fmt.Sprintf("%q, want %q", lines, r.Canonical)
+	}
+	return ""
+}

@@ -1,0 +1,62 @@
+package nft
+
+import (
+	"strings"
+
+	"github.com/google/nftables/expr"
+)
+
+// A NameField is the name of an interface.
+type NameField struct{ Field[string] }
+
+// HasPrefix matches packets whose interface has a name that begins with the
+// prefix, at most 15 bytes: nft's "br-*" and iptables' br-+. The empty prefix
+// lets every packet pass, even one that has no such interface.
+func (f NameField) HasPrefix(prefix string) Statement { return namePrefix{f: f.field, prefix: prefix} }
+
+// NotPrefix matches packets whose interface has a name that begins otherwise.
+func (f NameField) NotPrefix(prefix string) Statement {
+	return namePrefix{f: f.field, prefix: prefix, invert: true}
+}
+
+// namePrefix compares the first bytes of a name.
+type namePrefix struct {
+	f      field
+	prefix string
+	invert bool
+}
+
+func (m namePrefix) String() string { return m.f.name + " " + bang(m.invert) + quote(m.prefix+"*") }
+
+func (m namePrefix) compile(c *compiler) {
+	switch {
+	case len(m.prefix) > maxIfNameLen || strings.Contains(m.prefix, "\x00"):
+		c.fail("the prefix has %d bytes: at most %d, none of them zero", len(m.prefix), maxIfNameLen)
+	case m.prefix == "" && m.invert:
+		c.fail("every name begins with the empty prefix")
+	}
+	c.one(m.f)
+	op := expr.CmpOpEq
+	if m.invert {
+		op = expr.CmpOpNeq
+	}
+	if m.prefix != "" {
+		c.add(&expr.Cmp{Op: op, Register: reg(0), Data: []byte(m.prefix)})
+	}
+}
+
+// isNamePrefix tells a comparison with the beginning of a name from one with a
+// whole name, which has a final zero byte.
+func isNamePrefix(v Value) bool {
+	return len(v) > 0 && len(v) <= maxIfNameLen && !strings.Contains(string(v), "\x00")
+}
+
+// readsNoRegister tells that an expression leaves unused what was read before
+// it. iptables reads a name and compares nothing for "-i +".
+func readsNoRegister(e *expression) bool {
+	switch e.name {
+	case "counter", "match", "target", "limit", "log", "reject", "immediate":
+		return true
+	}
+	return false
+}
