@@ -1,0 +1,105 @@
+package iptables
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/seawall-net/seawall/nft"
+)
+
+// devGroup matches the groups that interfaces were put into (ip link set group).
+type devGroup struct{ src, dst groupMatch }
+
+type groupMatch struct {
+	set         bool
+	invert      bool
+	value, mask uint32
+}
+
+func matchDevGroup() *Module {
+	return &Module{
+		Name: "devgroup",
+		Options: []Option{
+			{Name: "src-group", Kind: KindText, Invert: true, Value: "group[/mask]"},
+			{Name: "dst-group", Kind: KindText, Invert: true, Value: "group[/mask]"},
+		},
+		OneOf: []string{"src-group", "dst-group"},
+		parse: func(a *arguments) extension {
+			return devGroup{parseGroup(a, "src-group"), parseGroup(a, "dst-group")}
+		},
+		decode: func(s *structure) extension {
+			s.only(0)
+			flags := s.u32()
+			if flags&5 == 0 || flags > 15 || flags&2 != 0 && flags&1 == 0 || flags&8 != 0 && flags&4 == 0 {
+				s.fail("unknown flags %#x", flags)
+			}
+			d := devGroup{
+				src: groupMatch{flags&1 != 0, flags&2 != 0, s.u32(), s.u32()},
+				dst: groupMatch{flags&4 != 0, flags&8 != 0, s.u32(), s.u32()},
+			}
+			for _, g := range []groupMatch{d.src, d.dst} {
+				if !g.set && g != (groupMatch{}) {
+					s.fail("a group that is not matched")
+				}
+			}
+			return d
+		},
+	}
+}
+
+// parseGroup reads a group. The only name that is known is the one that every
+// host has.
+func parseGroup(a *arguments, option string) groupMatch {
+	if !a.has(option) {
+		return groupMatch{}
+	}
+	out := groupMatch{set: true, invert: a.inverted(option), mask: math.MaxUint32}
+	if a.text(option) == "default" {
+		return out
+	}
+	v := value{option: a.module.option(option), text: a.text(option)}
+	if err := v.mark(); err != nil {
+		a.fail(option, "%q is not a group: want value[/mask], each at most 0xffffffff, or default", v.text)
+		return out
+	}
+	out.value, out.mask = uint32(v.numbers[0]), uint32(v.numbers[1])
+	return out
+}
+
+func (d devGroup) format(w *words) {
+	d.src.format(w, "src-group")
+	d.dst.format(w, "dst-group")
+}
+
+func (g groupMatch) format(w *words, option string) {
+	switch {
+	case !g.set:
+	case g.mask != math.MaxUint32:
+		w.option(g.invert, option, fmt.Sprintf("0x%x/0x%x", g.value, g.mask))
+	case g.value == 0:
+		w.option(g.invert, option, "default")
+	default:
+		w.option(g.invert, option, fmt.Sprintf("0x%x", g.value))
+	}
+}
+
+func (d devGroup) xt(nft.Family) (uint32, []byte) {
+	var l layout
+	l.u32(uint32(b2u(d.src.set) | b2u(d.src.invert)<<1 | b2u(d.dst.set)<<2 | b2u(d.dst.invert)<<3))
+	for _, g := range []groupMatch{d.src, d.dst} {
+		l.u32(g.value)
+		l.u32(g.mask)
+	}
+	return 0, l.b
+}
+
+func (d devGroup) check(_ *Rule, c Context) error {
+	switch {
+	case d.src.set && slices.Contains([]nft.Hook{nft.Output, nft.Postrouting}, c.Hook):
+		return wholeRule("-m devgroup: no packet has an incoming interface in hook %s", c.Hook)
+	case d.dst.set && slices.Contains([]nft.Hook{nft.Prerouting, nft.Input}, c.Hook):
+		return wholeRule("-m devgroup: no packet has an outgoing interface in hook %s", c.Hook)
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package iptables
+
+import (
+	"strconv"
+
+	"github.com/seawall-net/seawall/nft"
+)
+
+// hops matches how many routers a packet may still pass: the time to live of
+// IPv4 (ttl), the hop limit of IPv6 (hl).
+type hops struct {
+	// name is "ttl" or "hl".
+	name  string
+	mode  hopsMode
+	value uint8
+}
+
+// hopsMode is how the kernel compares (IPT_TTL_EQ and so on).
+type hopsMode uint8
+
+const (
+	hopsEq hopsMode = iota
+	hopsNe
+	hopsLess
+	hopsMore
+)
+
+func matchTTL() *Module { return matchHops("ttl", nft.IPv4) }
+
+func matchHL() *Module { return matchHops("hl", nft.IPv6) }
+
+func matchHops(name string, f nft.Family) *Module {
+	eq, short, lt, gt := name+"-eq", name, name+"-lt", name+"-gt"
+	return &Module{
+		Name:   name,
+		Family: f,
+		Options: []Option{
+			{Name: eq, Kind: KindNumber, Max: 255, Invert: true, Excludes: []string{short, lt, gt}, Value: "n"},
+			{Name: short, Kind: KindNumber, Max: 255, Excludes: []string{lt, gt}, Value: "n"},
+			{Name: lt, Kind: KindNumber, Max: 255, Excludes: []string{gt}, Value: "n"},
+			{Name: gt, Kind: KindNumber, Max: 255, Value: "n"},
+		},
+		OneOf: []string{eq, short, lt, gt},
+		parse: func(a *arguments) extension {
+			for mode, option := range []string{hopsEq: eq, hopsNe: short, hopsLess: lt, hopsMore: gt} {
+				if !a.has(option) {
+					continue
+				}
+				h := hops{name, hopsMode(mode), uint8(a.number(option))}
+				switch {
+				case option == short:
+					h.mode = hopsEq
+				case a.inverted(option):
+					h.mode = hopsNe
+				}
+				return h
+			}
+			return nil
+		},
+		decode: func(s *structure) extension {
+			s.only(0)
+			h := hops{name, hopsMode(s.u8()), s.u8()}
+			if h.mode > hopsMore {
+				s.fail("unknown comparison %d", h.mode)
+			}
+			return h
+		},
+	}
+}
+
+func (h hops) format(w *words) {
+	suffix := "-eq"
+	switch h.mode {
+	case hopsLess:
+		suffix = "-lt"
+	case hopsMore:
+		suffix = "-gt"
+	}
+	w.option(h.mode == hopsNe, h.name+suffix, strconv.Itoa(int(h.value)))
+}
+
+func (h hops) xt(nft.Family) (uint32, []byte) {
+	var l layout
+	l.u8(uint8(h.mode))
+	l.u8(h.value)
+	return 0, l.b
+}
