@@ -103,3 +103,27 @@ func (d devGroup) check(_ *Rule, c Context) error {
 	}
 	return nil
 }
+
+// nativeForm compares what the mask leaves of the group, as the match does.
+func (d devGroup) nativeForm(*Rule) ([]nft.Statement, bool) {
+	var out []nft.Statement
+	for _, g := range []struct {
+		groupMatch
+		field nft.MaskField[uint32]
+	}{{d.src, nft.IIFGroup}, {d.dst, nft.OIFGroup}} {
+		switch {
+		case !g.set:
+		case g.mask == 0:
+			return nil, false
+		case g.mask == math.MaxUint32 && g.invert:
+			out = append(out, g.field.Ne(g.value))
+		case g.mask == math.MaxUint32:
+			out = append(out, g.field.Eq(g.value))
+		case g.invert:
+			out = append(out, g.field.NeMasked(g.value&g.mask, g.mask))
+		default:
+			out = append(out, g.field.EqMasked(g.value&g.mask, g.mask))
+		}
+	}
+	return out, true
+}

@@ -74,3 +74,10 @@ func (p pktType) xt(nft.Family) (uint32, []byte) {
 	l.u32(uint32(b2u(p.invert)))
 	return 0, l.b
 }
+
+func (p pktType) nativeForm(*Rule) ([]nft.Statement, bool) {
+	if p.invert {
+		return []nft.Statement{nft.MetaPktType.Ne(nft.PacketType(p.kind))}, true
+	}
+	return []nft.Statement{nft.MetaPktType.Eq(nft.PacketType(p.kind))}, true
+}

@@ -85,3 +85,14 @@ func (h hops) xt(nft.Family) (uint32, []byte) {
 	l.u8(h.value)
 	return 0, l.b
 }
+
+func (h hops) nativeForm(r *Rule) ([]nft.Statement, bool) {
+	field := nft.IPTTL
+	if r.Family == nft.IPv6 {
+		field = nft.IP6Hoplimit
+	}
+	compare := map[hopsMode]func(uint8) nft.Statement{
+		hopsEq: field.Eq, hopsNe: field.Ne, hopsLess: field.Below, hopsMore: field.Above,
+	}[h.mode]
+	return []nft.Statement{compare(h.value)}, true
+}

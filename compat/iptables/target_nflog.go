@@ -88,3 +88,12 @@ func (n nflog) xt(nft.Family) (uint32, []byte) {
 	l.text(n.prefix, sizeNFLOGPrefix)
 	return 0, l.b
 }
+
+func (n nflog) iptablesForm(*Rule) ([]nft.Statement, bool) {
+	return []nft.Statement{nft.Log{
+		Netlink: true, Prefix: n.prefix, Group: n.group, Threshold: n.threshold,
+		Snaplen: n.size, NoPacket: n.hasSize && n.size == 0,
+	}}, true
+}
+
+func (n nflog) nativeForm(r *Rule) ([]nft.Statement, bool) { return n.iptablesForm(r) }

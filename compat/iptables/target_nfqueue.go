@@ -75,3 +75,7 @@ func (q nfqueue) xt(nft.Family) (uint32, []byte) {
 	l.u16(uint16(b2u(q.bypass) | b2u(q.fanout)<<1))
 	return 3, l.b
 }
+
+func (q nfqueue) nativeForm(*Rule) ([]nft.Statement, bool) {
+	return []nft.Statement{nft.Queue{Num: q.first, Total: q.total, Bypass: q.bypass, Fanout: q.fanout}}, true
+}
