@@ -45,7 +45,42 @@ func matchDevGroup() *Module {
 			}
 			return d
 		},
+		read: readDevGroup,
 	}
+}
+
+// readDevGroup reads one of what nativeForm made; merge puts them together.
+func readDevGroup(s nft.Statement, _ *Rule) (extension, bool) {
+	c, ok := nft.Compared(s)
+	if !ok {
+		return nil, false
+	}
+	g := groupMatch{set: true, invert: c.Invert, value: uint32(c.Number(c.Value)), mask: math.MaxUint32}
+	switch c.Op {
+	case nft.Is:
+	case nft.Masked:
+		// The match ignores other bits of the value, the statement does not.
+		if g.mask = uint32(c.Number(c.Mask)); g.value&^g.mask != 0 {
+			return nil, false
+		}
+	default:
+		return nil, false
+	}
+	switch c.Field {
+	case nft.IIFGroup.String():
+		return devGroup{src: g}, true
+	case nft.OIFGroup.String():
+		return devGroup{dst: g}, true
+	}
+	return nil, false
+}
+
+func (d devGroup) merge(next extension) (extension, bool) {
+	n, ok := next.(devGroup)
+	if !ok || d.dst.set || n.src.set {
+		return nil, false
+	}
+	return devGroup{d.src, n.dst}, true
 }
 
 // parseGroup reads a group. The only name that is known is the one that every

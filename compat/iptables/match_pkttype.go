@@ -38,6 +38,13 @@ func matchPktType() *Module {
 			}
 			return pktType{uint8(kind), invert == 1}
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			c, ok := nft.Compared(s)
+			if !ok || c.Field != nft.MetaPktType.String() || c.Op != nft.Is || c.Number(c.Value) >= uint64(len(pktTypes)) {
+				return nil, false
+			}
+			return pktType{uint8(c.Number(c.Value)), c.Invert}, true
+		},
 	}
 }
 

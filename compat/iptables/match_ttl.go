@@ -65,7 +65,32 @@ func matchHops(name string, f nft.Family) *Module {
 			}
 			return h
 		},
+		read: func(s nft.Statement, r *Rule) (extension, bool) {
+			c, ok := nft.Compared(s)
+			h := hops{name: name, value: uint8(c.Number(c.Value))}
+			if !ok || c.Field != h.field(r.Family).String() {
+				return nil, false
+			}
+			switch {
+			case c.Op == nft.Is && c.Invert:
+				h.mode = hopsNe
+			case c.Op == nft.Below:
+				h.mode = hopsLess
+			case c.Op == nft.Above:
+				h.mode = hopsMore
+			case c.Op != nft.Is:
+				return nil, false
+			}
+			return h, true
+		},
 	}
+}
+
+func (hops) field(f nft.Family) nft.Field[uint8] {
+	if f == nft.IPv6 {
+		return nft.IP6Hoplimit
+	}
+	return nft.IPTTL
 }
 
 func (h hops) format(w *words) {
@@ -87,10 +112,7 @@ func (h hops) xt(nft.Family) (uint32, []byte) {
 }
 
 func (h hops) nativeForm(r *Rule) ([]nft.Statement, bool) {
-	field := nft.IPTTL
-	if r.Family == nft.IPv6 {
-		field = nft.IP6Hoplimit
-	}
+	field := h.field(r.Family)
 	compare := map[hopsMode]func(uint8) nft.Statement{
 		hopsEq: field.Eq, hopsNe: field.Ne, hopsLess: field.Below, hopsMore: field.Above,
 	}[h.mode]

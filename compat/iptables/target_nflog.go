@@ -57,6 +57,16 @@ func targetNFLOG() *Module {
 			}
 			return n
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			l, ok := s.(nft.Log)
+			if !ok || !l.Netlink || strings.ContainsAny(l.Prefix, "\n\r") {
+				return nil, false
+			}
+			return nflog{
+				prefix: l.Prefix, group: l.Group, threshold: l.Threshold,
+				hasSize: l.NoPacket || l.Snaplen != 0, size: l.Snaplen,
+			}, true
+		},
 	}
 }
 

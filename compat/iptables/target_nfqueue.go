@@ -51,6 +51,10 @@ func targetNFQUEUE() *Module {
 			}
 			return q
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			q, ok := s.(nft.Queue)
+			return nfqueue{q.Num, max(q.Total, 1), q.Bypass, q.Fanout && q.Total > 1}, ok
+		},
 	}
 }
 
