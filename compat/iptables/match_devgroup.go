@@ -132,14 +132,15 @@ func (d devGroup) xt(nft.Family) (uint32, []byte) {
 func (d devGroup) check(_ *Rule, c Context) error {
 	switch {
 	case d.src.set && slices.Contains([]nft.Hook{nft.Output, nft.Postrouting}, c.Hook):
-		return wholeRule("-m devgroup: no packet has an incoming interface in hook %s", c.Hook)
+		return wholeRule("no packet has an incoming interface in hook %s", c.Hook)
 	case d.dst.set && slices.Contains([]nft.Hook{nft.Prerouting, nft.Input}, c.Hook):
-		return wholeRule("-m devgroup: no packet has an outgoing interface in hook %s", c.Hook)
+		return wholeRule("no packet has an outgoing interface in hook %s", c.Hook)
 	}
 	return nil
 }
 
-// nativeForm compares what the mask leaves of the group, as the match does.
+// nativeForm compares groups. The match ignores bits of the value that are not
+// in the mask, with which no statement of nf_tables would fit.
 func (d devGroup) nativeForm(*Rule) ([]nft.Statement, bool) {
 	var out []nft.Statement
 	for _, g := range []struct {
@@ -148,16 +149,16 @@ func (d devGroup) nativeForm(*Rule) ([]nft.Statement, bool) {
 	}{{d.src, nft.IIFGroup}, {d.dst, nft.OIFGroup}} {
 		switch {
 		case !g.set:
-		case g.mask == 0:
+		case g.mask == 0 || g.value&^g.mask != 0:
 			return nil, false
 		case g.mask == math.MaxUint32 && g.invert:
 			out = append(out, g.field.Ne(g.value))
 		case g.mask == math.MaxUint32:
 			out = append(out, g.field.Eq(g.value))
 		case g.invert:
-			out = append(out, g.field.NeMasked(g.value&g.mask, g.mask))
+			out = append(out, g.field.NeMasked(g.value, g.mask))
 		default:
-			out = append(out, g.field.EqMasked(g.value&g.mask, g.mask))
+			out = append(out, g.field.EqMasked(g.value, g.mask))
 		}
 	}
 	return out, true

@@ -86,7 +86,7 @@ func (e ecn) xt(nft.Family) (uint32, []byte) {
 
 func (e ecn) check(r *Rule, _ Context) error {
 	if e.match&(ecnECE|ecnCWR) != 0 && (r.Protocol.Number != protoTCP || r.Protocol.Invert) {
-		return wholeRule("-m ecn needs -p tcp for the bits of the TCP header")
+		return wholeRule("needs -p tcp for the bits of the TCP header")
 	}
 	return nil
 }

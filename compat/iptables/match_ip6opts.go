@@ -122,7 +122,7 @@ func decodeIP6Opts(s *structure, name string) extension {
 		o.options[i] = ip6Opt{uint8(v >> 8), uint8(v)}
 	}
 	o.n = int(s.u8())
-	s.skip(3)
+	s.zero(1)
 	if flags > 3 || o.n > maxIP6Opts || o.hasOptions != (o.n > 0) || !o.hasLength && (o.invert || o.length != 0) {
 		s.fail("flags %#x do not fit the values", flags)
 		return o

@@ -283,11 +283,6 @@ func decodePolicy(s *structure) extension {
 	}
 	p.n = int(n)
 	copy(p.elements[:], read[:n])
-	for _, e := range read[n:] {
-		if e.match != (policyParts{}) || e.invert != (policyParts{}) {
-			s.fail("an element that is not matched")
-		}
-	}
 	return p
 }
 
@@ -317,9 +312,9 @@ func decodePolicyElement(s *structure) policyElement {
 func (p policy) check(_ *Rule, c Context) error {
 	switch {
 	case p.out && slices.Contains([]nft.Hook{nft.Prerouting, nft.Input}, c.Hook):
-		return wholeRule("-m policy: --dir out is not possible in hook %s", c.Hook)
+		return wholeRule("--dir out is not possible in hook %s", c.Hook)
 	case !p.out && slices.Contains([]nft.Hook{nft.Output, nft.Postrouting}, c.Hook):
-		return wholeRule("-m policy: --dir in is not possible in hook %s", c.Hook)
+		return wholeRule("--dir in is not possible in hook %s", c.Hook)
 	}
 	return nil
 }

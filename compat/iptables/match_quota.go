@@ -27,7 +27,7 @@ func matchQuota() *Module {
 				s.fail("unknown flags %#x", flags)
 			}
 			q := quota{s.u64(), flags == 1}
-			s.skip(8)
+			s.zero(8)
 			return q
 		},
 	}

@@ -125,7 +125,7 @@ func decodeRoute(s *structure) extension {
 		addrs[i] = netip.AddrFrom16([16]byte(s.take(16, 4)))
 	}
 	r.n = int(s.u8())
-	s.skip(3)
+	s.zero(3)
 	zeroOnly := r.flags & (routeReserved | routeAddrs | routeNotStrict)
 	switch {
 	case r.flags >= routeNotStrict<<1 || r.invert&^(r.flags&(routeType|routeSegments|routeLength)) != 0 || r.n > maxRouteAddrs:

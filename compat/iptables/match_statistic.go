@@ -66,14 +66,14 @@ func decodeStatistic(s *structure) extension {
 		if out.probability = s.u32(); out.probability > certain {
 			s.fail("a probability of more than 1")
 		}
-		s.skip(8 + 8)
+		s.zero(8 + 8)
 		return out
 	}
 	out.every, out.packet = s.u32(), s.u32()
 	if count := s.u32(); out.packet > out.every || count != out.every-out.packet {
 		s.fail("packet %d of every %d, counting from %d", out.packet, out.every, count)
 	}
-	s.skip(8)
+	s.zero(8)
 	return out
 }
 

@@ -224,6 +224,7 @@ func (u u32) xt(nft.Family) (uint32, []byte) {
 		}
 		l.u8(uint8(t.steps))
 		l.u8(uint8(t.ranges))
+		l.align(4)
 	}
 	l.u8(uint8(u.n))
 	l.bool(u.invert)
@@ -239,7 +240,7 @@ func decodeU32(s *structure) extension {
 		read[i] = decodeU32Test(s)
 	}
 	out.n, out.invert = int(s.u8()), s.bool()
-	s.skip(2)
+	s.zero(2)
 	if out.n == 0 || out.n > maxU32 {
 		s.fail("%d tests", out.n)
 		return out
@@ -267,6 +268,7 @@ func decodeU32Test(s *structure) u32Test {
 		values[i] = u32Range{s.u32(), s.u32()}
 	}
 	t.steps, t.ranges = int(s.u8()), int(s.u8())
+	s.zero(2)
 	if t.steps > maxU32 || t.ranges > maxU32 {
 		s.fail("a test of %d numbers and %d values", t.steps, t.ranges)
 		return u32Test{}

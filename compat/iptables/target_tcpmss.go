@@ -70,7 +70,7 @@ func (m setMSS) xt(nft.Family) (uint32, []byte) {
 
 func (m setMSS) check(_ *Rule, c Context) error {
 	if m.mss == clampMSS && slices.Contains([]nft.Hook{nft.Prerouting, nft.Input}, c.Hook) {
-		return wholeRule("-j TCPMSS: --clamp-mss-to-pmtu is not possible in hook %s, where the packet has no route", c.Hook)
+		return wholeRule("--clamp-mss-to-pmtu is not possible in hook %s, where the packet has no route", c.Hook)
 	}
 	return nil
 }
