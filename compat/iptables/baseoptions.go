@@ -18,16 +18,13 @@ func BaseOptions() []Option {
 		{Name: "ipv6", Short: '6', Multi: true},
 		// What follows has no effect on a rule.
 		{Name: "verbose", Short: 'v', Multi: true},
-		{Name: "numeric", Short: 'n'},
-		{Name: "exact", Short: 'x'},
-		{Name: "line-numbers", Multi: false},
 		{Name: "wait", Short: 'w', Kind: KindText, Optional: true, Multi: true, Value: "seconds"},
 		{Name: "wait-interval", Short: 'W', Kind: KindText, Optional: true, Multi: true, Value: "microseconds"},
 		{Name: "modprobe", Short: 'M', Kind: KindText, Multi: true, Value: "command"},
 	}
 }
 
-// commandOptions are iptables' commands. They are no part of a rule, but
+// commandOptions are iptables' commands, and options of its listings. They are no part of a rule, but
 // shortened names must be as ambiguous as they are there. Save files have some
 // of them.
 func commandOptions() []Option {
@@ -45,6 +42,9 @@ func commandOptions() []Option {
 		{Name: "delete-chain", Short: 'X', Kind: KindText, Optional: true},
 		{Name: "rename-chain", Short: 'E', Kind: KindText},
 		{Name: "policy", Short: 'P', Kind: KindText},
+		{Name: "numeric", Short: 'n'},
+		{Name: "exact", Short: 'x'},
+		{Name: "line-numbers", Short: '0'},
 		{Name: "version", Short: 'V'},
 		{Name: "help", Short: 'h', Kind: KindText, Optional: true},
 	}

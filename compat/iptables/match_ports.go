@@ -48,6 +48,14 @@ func (p ports) format(w *words, option string) {
 	w.option(p.invert, option, text)
 }
 
+// formatCompared writes what iptables-nft reads back of compile's statements.
+func (p ports) formatCompared(w *words, option string) {
+	if p.invert && p.lo == 0 && p.hi != 0 && !p.isAll() {
+		p = ports{lo: p.hi + 1, hi: math.MaxUint16}
+	}
+	p.format(w, option)
+}
+
 // compile matches a port as iptables-nft does; ok is false for a range that has
 // its ends exchanged.
 func (p ports) compile(f nft.Field[uint16]) (s []nft.Statement, ok bool) {

@@ -217,7 +217,10 @@ func (m sctp) xt(nft.Family) (uint32, []byte) {
 	}
 	l.bytes([]byte(strings.Repeat(string([]byte{fill}), 256-32)))
 	l.u32(m.chunks.match)
-	for _, f := range m.chunks.flags {
+	for i, f := range m.chunks.flags {
+		if i >= int(m.chunks.flagCount) {
+			f.kind = 0xff // as iptables leaves it
+		}
 		l.bytes([]byte{f.kind, f.flags, f.mask})
 	}
 	l.u32(uint32(m.chunks.flagCount))
@@ -247,6 +250,9 @@ func decodeSCTP(s *structure) extension {
 		return m
 	}
 	m.chunks.flagCount = uint8(count)
+	for i := int(count); i < len(m.chunks.flags); i++ {
+		m.chunks.flags[i] = sctpFlags{}
+	}
 	if !m.hasSport {
 		m.sport = ports{}
 	}

@@ -91,8 +91,13 @@ func formatTCPFlags(flags uint8) string {
 }
 
 func (t tcp) format(w *words) {
-	t.sport.format(w, "sport")
-	t.dport.format(w, "dport")
+	if t.option != 0 || t.invertOption {
+		t.sport.format(w, "sport")
+		t.dport.format(w, "dport")
+	} else {
+		t.sport.formatCompared(w, "sport")
+		t.dport.formatCompared(w, "dport")
+	}
 	if t.option != 0 || t.invertOption {
 		w.option(t.invertOption, "tcp-option")
 		w.addf("%d", t.option)

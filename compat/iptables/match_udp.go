@@ -43,8 +43,8 @@ func (u udp) merge(other extension) (extension, bool) {
 }
 
 func (u udp) format(w *words) {
-	u.sport.format(w, "sport")
-	u.dport.format(w, "dport")
+	u.sport.formatCompared(w, "sport")
+	u.dport.formatCompared(w, "dport")
 }
 
 func (u udp) xt(nft.Family) (uint32, []byte) {

@@ -50,7 +50,7 @@ func (p *parser) baseOption(v *value) error {
 		return p.wait(v)
 	case "wait-interval":
 		return p.waitInterval(v)
-	case "verbose", "numeric", "exact", "line-numbers", "modprobe":
+	case "verbose", "modprobe":
 	default:
 		return p.commandOption(v)
 	}
