@@ -66,7 +66,10 @@ func decodeStatistic(s *structure) extension {
 		if out.probability = s.u32(); out.probability > certain {
 			s.fail("a probability of more than 1")
 		}
-		s.zero(8 + 8)
+		if packet, count := s.u32(), s.u32(); packet != 0 || count != out.probability {
+			s.fail("packet %d, counting from %d", packet, count)
+		}
+		s.zero(8)
 		return out
 	}
 	out.every, out.packet = s.u32(), s.u32()
@@ -92,14 +95,14 @@ func (s statistic) xt(nft.Family) (uint32, []byte) {
 	var l layout
 	l.u16(uint16(b2u(s.nth)))
 	l.u16(uint16(b2u(s.invert)))
+	first := s.probability // shares its place with every
 	if s.nth {
-		l.u32(s.every)
-		l.u32(s.packet)
-		l.u32(s.every - s.packet)
-	} else {
-		l.u32(s.probability)
-		l.zero(8)
+		first = s.every
 	}
+	l.u32(first)
+	l.u32(s.packet)
+	// What the kernel counts from for nth. iptables subtracts in either mode.
+	l.u32(first - s.packet)
 	l.u64(0) // where the kernel counts
 	return 0, l.b
 }

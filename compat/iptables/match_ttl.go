@@ -30,32 +30,27 @@ func matchTTL() *Module { return matchHops("ttl", nft.IPv4) }
 func matchHL() *Module { return matchHops("hl", nft.IPv6) }
 
 func matchHops(name string, f nft.Family) *Module {
-	eq, short, lt, gt := name+"-eq", name, name+"-lt", name+"-gt"
+	eq, lt, gt := name+"-eq", name+"-lt", name+"-gt"
 	return &Module{
 		Name:   name,
 		Family: f,
 		Options: []Option{
-			{Name: eq, Kind: KindNumber, Max: 255, Invert: true, Excludes: []string{short, lt, gt}, Value: "n"},
-			{Name: short, Kind: KindNumber, Max: 255, Excludes: []string{lt, gt}, Value: "n"},
+			{Name: eq, Aliases: []string{name}, Kind: KindNumber, Max: 255, Invert: true, Excludes: []string{lt, gt}, Value: "n"},
 			{Name: lt, Kind: KindNumber, Max: 255, Excludes: []string{gt}, Value: "n"},
 			{Name: gt, Kind: KindNumber, Max: 255, Value: "n"},
 		},
-		OneOf: []string{eq, short, lt, gt},
+		OneOf: []string{eq, lt, gt},
 		parse: func(a *arguments) extension {
-			for mode, option := range []string{hopsEq: eq, hopsNe: short, hopsLess: lt, hopsMore: gt} {
-				if !a.has(option) {
-					continue
+			h := hops{name: name}
+			for mode, option := range map[hopsMode]string{hopsEq: eq, hopsLess: lt, hopsMore: gt} {
+				if a.has(option) {
+					h.mode, h.value = mode, uint8(a.number(option))
 				}
-				h := hops{name, hopsMode(mode), uint8(a.number(option))}
-				switch {
-				case option == short:
-					h.mode = hopsEq
-				case a.inverted(option):
-					h.mode = hopsNe
-				}
-				return h
 			}
-			return nil
+			if a.inverted(eq) {
+				h.mode = hopsNe
+			}
+			return h
 		},
 		decode: func(s *structure) extension {
 			s.only(0)

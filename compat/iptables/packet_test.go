@@ -112,7 +112,7 @@ func TestPacketRulesInNativeForm(t *testing.T) {
 		{ip4, "-m devgroup --src-group 0x0/0x0", `xt match "devgroup" counter packets 0 bytes 0`},
 		{ip4, "-m length --length 5", `xt match "length" counter packets 0 bytes 0`},
 		{ip4, "-j NFLOG --nflog-group 3 --nflog-size 0", "counter packets 0 bytes 0 log group 3 snaplen 0"},
-		{ip4, "-j NFQUEUE --queue-balance 1:4 --queue-bypass", "counter packets 0 bytes 0 queue flags bypass to 1-4"},
+		{ip4, "-j NFQUEUE --queue-balance 1:4 --queue-bypass", "counter packets 0 bytes 0 xt target \"NFQUEUE\""},
 		{ip4, "-p tcp -j TCPMSS --set-mss 9", `meta l4proto tcp counter packets 0 bytes 0 xt target "TCPMSS"`},
 	} {
 		rule := mustParse(t, packetRule{family: c.family, args: c.args})

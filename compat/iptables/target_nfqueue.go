@@ -8,7 +8,9 @@ import (
 	"github.com/seawall-net/seawall/nft"
 )
 
-// nfqueue leaves the packet's fate to a program.
+// nfqueue leaves the packet's fate to a program. nf_tables has a statement of the
+// same meaning, but not every kernel that has the target has its module
+// (nft_queue), so it is only read.
 type nfqueue struct {
 	// first is the queue, or the first of total ones; at least 1.
 	first, total   uint16
@@ -78,8 +80,4 @@ func (q nfqueue) xt(nft.Family) (uint32, []byte) {
 	l.u16(q.total)
 	l.u16(uint16(b2u(q.bypass) | b2u(q.fanout)<<1))
 	return 3, l.b
-}
-
-func (q nfqueue) nativeForm(*Rule) ([]nft.Statement, bool) {
-	return []nft.Statement{nft.Queue{Num: q.first, Total: q.total, Bypass: q.bypass, Fanout: q.fanout}}, true
 }
