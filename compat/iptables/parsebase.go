@@ -98,13 +98,13 @@ func (p *parser) fragment(v *value) error {
 func (p *parser) match(v *value) error {
 	m := findModule(v.text, false, p.context.Family)
 	if m == nil {
-		return unknownModule(v.text, false)
+		return unknownModule(v.text, false, p.context)
 	}
 	p.load(m, v.word+1)
 	return nil
 }
 
-func unknownModule(name string, target bool) error {
+func unknownModule(name string, target bool, c Context) error {
 	kind := "match"
 	if target {
 		kind = "target"
@@ -113,6 +113,9 @@ func unknownModule(name string, target bool) error {
 		if findModule(name, target, f) != nil {
 			return fmt.Errorf("the %s %q exists in %s only", kind, name, toolName(f))
 		}
+	}
+	if err := elsewhere(name, target, c); err != nil {
+		return err
 	}
 	return fmt.Errorf("the %s %q is not supported", kind, name)
 }
@@ -139,7 +142,7 @@ func (p *parser) jump(v *value) error {
 			return nil
 		}
 		if isTargetName(v.text) {
-			return unknownModule(v.text, true)
+			return unknownModule(v.text, true, p.context)
 		}
 		if err := checkChainName(v.text); err != nil {
 			return err
