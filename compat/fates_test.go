@@ -139,7 +139,7 @@ func TestUserRulesOfLegacies(t *testing.T) {
 			w := populatedLegacy(t, l, bridge.Config{})
 			w.tool("", "iptables", "-I", "DOCKER-USER", "-s", w.addrs["ext"][0].String(), "-d", w.addrs["a1"][0].String(), "-j", "DROP")
 			// Answers are judged by DOCKER-USER, too: those from another network would be dropped next.
-			for _, way := range [][2]string{{"b1", "br-a"}, {"a1", "br-b"}} {
+			for _, way := range [][2]string{{"b1", "br-a"}, {"a2", "br-b"}} {
 				w.tool("", "iptables", "-I", "DOCKER-USER", "-d", w.addrs[way[0]][0].String(), "-i", way[1], "-j", "ACCEPT")
 			}
 			other := "b1 sees gw-b"
