@@ -92,8 +92,19 @@ func TestHybridListing(t *testing.T) {
 		-C DOCKER-USER -s @ext -j DROP
 		-D DOCKER-USER -s @ext -j DROP
 		-L -n -v
+		-Z
 	`)
 	check("after a rule came and went", want)
+	// None of this was drift.
+	w.update(func(tx *bridge.Tx) { tx.Network("a").Endpoint("a1").Publish(portmap.MustParse("8081:81")) })
+	check("with one more port", want)
+	for _, gone := range []string{"FORWARD -j DOCKER-USER", "FORWARD -j DOCKER-FORWARD", "DOCKER-FORWARD 1"} {
+		w.iptables("-D " + gone)
+		if healed, err := w.fw.Heal(context.Background()); err != nil || !healed {
+			t.Errorf("%s is gone: healed: %t, %v", gone, healed, err)
+		}
+		check("healed without "+gone, want)
+	}
 	if err := w.fw.Teardown(context.Background()); err != nil {
 		t.Fatal(err)
 	}

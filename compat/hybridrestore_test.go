@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/seawall-net/seawall/bridge"
+	"github.com/seawall-net/seawall/nft"
 	"github.com/seawall-net/seawall/portmap"
 )
 
@@ -129,4 +130,25 @@ func TestHybridAfterRestoreAtStart(t *testing.T) {
 		b1    tcp   a2:81      silent
 		ext   tcp   far:80     silent
 	`)
+}
+
+// The printed ruleset is what nft lists, which loads it, too.
+func TestHybridRulesetIsNFTs(t *testing.T) {
+	t.Parallel()
+	w := populated(t, bridge.Config{DropForward: true})
+	rs, err := w.fw.Ruleset(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed strings.Builder
+	if err := rs.Print(&printed, nft.PrintOptions{Stateless: true}); err != nil {
+		t.Fatal(err)
+	}
+	if listed := w.tool("", "nft", "-s", "list", "ruleset"); printed.String() != listed {
+		t.Errorf("printed:\n%s\nlisted by nft:\n%s", printed.String(), listed)
+	}
+	w.tool("flush ruleset\n"+printed.String(), "nft", "-f", "-")
+	if listed := w.tool("", "nft", "-s", "list", "ruleset"); printed.String() != listed {
+		t.Errorf("printed:\n%s\nloaded and listed by nft:\n%s", printed.String(), listed)
+	}
 }

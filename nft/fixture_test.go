@@ -272,6 +272,7 @@ func everythingObjects() []Object {
 	in(fwdB, "", TCPDport.Eq(80), Accept())
 
 	add(&Table{Family: IPv4, Name: "empty"})
+	add(filterObjects()...)
 	return all
 }
 

@@ -74,6 +74,7 @@ func fixtureStatements(table TableRef, sets map[string]*Set) [][]Statement {
 	}
 	if f == IPv4 || f == IPv6 {
 		rules = append(rules, [][]Statement{{FibDaddrType.Eq(AddrLocal)}, {FibDaddrType.Ne(AddrLocal)}, {FibSaddrType.Eq(AddrLocal)}, {FibDaddrType.Eq(AddrUnicast)}}...)
+		rules = append(rules, filterStatements(f)...)
 	}
 	if f == Bridge {
 		// The connection is not known there without nf_conntrack_bridge.

@@ -59,3 +59,9 @@ func notPortsOf(statements []Statement) (notPorts, bool) {
 		sport: binary.BigEndian.Uint16([]byte(s.value)), dport: binary.BigEndian.Uint16([]byte(d.value)),
 	}, true
 }
+
+// NotPortsOf returns what [NotPorts] was asked for; false for other statements.
+func NotPortsOf(s Statement) (l4 L4Proto, sport, dport uint16, ok bool) {
+	m, ok := s.(notPorts)
+	return m.l4, m.sport, m.dport, ok
+}

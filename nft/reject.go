@@ -56,7 +56,9 @@ const (
 // RejectICMP.
 type Reject struct {
 	Kind RejectKind
-	// Code is the ICMP error's; it must be 0 in a TCP reset.
+	// Code is the ICMP error's: what iptables and nft take without one is
+	// ICMPPortUnreachable or ICMPv6PortUnreachable, while zero is no route to the
+	// network. It must be 0 in a TCP reset.
 	Code uint8
 }
 

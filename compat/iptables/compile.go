@@ -34,7 +34,7 @@ func (r Rule) Statements(chain nft.ChainRef) (statements []nft.Statement, commen
 		}
 		out = append(out, r.extension(m.module, m.value, own)...)
 	}
-	out = append(out, nft.CounterOf(r.Counters.Packets, r.Counters.Bytes))
+	out = append(out, nft.CounterAt(r.Counters.Packets, r.Counters.Bytes))
 	switch t := r.Target; {
 	case t.Verdict.Kind != nft.NoVerdict:
 		out = append(out, t.Verdict)

@@ -54,7 +54,38 @@ func matchAddrtype() *Module {
 			}
 			return t
 		},
+		read: readAddrtype,
 	}
+}
+
+// readAddrtype reads what nativeForm made.
+func readAddrtype(s nft.Statement, r *Rule) (extension, bool) {
+	c, ok := nft.Compared(s)
+	n := c.Number(c.Value)
+	if !ok || c.Op != nft.Is || n >= uint64(len(addrTypeWords)) || r.Family != nft.IPv4 {
+		return nil, false
+	}
+	switch c.Field {
+	case "fib saddr type":
+		return addrtype{source: 1 << n, invertSource: c.Invert}, true
+	case "fib daddr type":
+		return addrtype{dest: 1 << n, invertDest: c.Invert}, true
+	}
+	return nil, false
+}
+
+func (t addrtype) merge(other extension) (extension, bool) {
+	o := other.(addrtype)
+	if t.in || t.out || o.in || o.out || t.source != 0 && o.source != 0 || t.dest != 0 && o.dest != 0 {
+		return nil, false
+	}
+	if o.source != 0 {
+		t.source, t.invertSource = o.source, o.invertSource
+	}
+	if o.dest != 0 {
+		t.dest, t.invertDest = o.dest, o.invertDest
+	}
+	return t, true
 }
 
 func (t addrtype) format(w *words) {

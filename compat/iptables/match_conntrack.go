@@ -81,7 +81,7 @@ func matchConntrack() *Module {
 			s.fail("written as a state")
 		}
 		return c
-	}}
+	}, read: readConntrack}
 }
 
 func parseConntrack(a *arguments) extension {
@@ -293,4 +293,31 @@ func (c conntrack) nativeForm(*Rule) ([]nft.Statement, bool) {
 		return []nft.Statement{nft.CTStatus.Any(status)}, true
 	}
 	return nil, false
+}
+
+// readConntrack reads what nativeForm made.
+func readConntrack(s nft.Statement, _ *Rule) (extension, bool) {
+	c, ok := nft.Compared(s)
+	if !ok || c.Op != nft.AnyBits {
+		return nil, false
+	}
+	var out conntrack
+	bits := uint16(c.Number(c.Value))
+	switch c.Field {
+	case "ct state":
+		out.given, out.states = ctState, bits&0xf
+		if bits&uint16(nft.CTUntracked) != 0 {
+			out.states |= 256
+		}
+		ok = bits&^(0xf|uint16(nft.CTUntracked)) == 0
+	case "ct status":
+		out.given, out.statuses = ctStatus, bits
+		ok = !unknownBits(bits, ctStatusWords)
+	default:
+		ok = false
+	}
+	if c.Invert {
+		out.invert = out.given
+	}
+	return out, ok && c.Number(c.Value) <= 0xffff
 }

@@ -63,6 +63,7 @@ func matchLimit() *Module {
 			l.burst = burst
 			return l
 		},
+		read: readLimit,
 	}
 }
 
@@ -130,3 +131,23 @@ func (l limit) iptablesForm(*Rule) ([]nft.Statement, bool) {
 }
 
 func (l limit) nativeForm(r *Rule) ([]nft.Statement, bool) { return l.iptablesForm(r) }
+
+// readLimit reads what iptablesForm made. Rates that iptables cannot say are not
+// read.
+func readLimit(s nft.Statement, _ *Rule) (extension, bool) {
+	n, ok := s.(nft.Limit)
+	if !ok || n.Bytes || n.Over || n.Rate == 0 || n.Per == nft.PerWeek || n.Burst > 10000 {
+		return nil, false
+	}
+	period := limitScale * uint64(n.Per) / n.Rate
+	if period == 0 {
+		return nil, false
+	}
+	l := limitOf(uint32(period))
+	exact := l.rate == n.Rate && l.unit == n.Per
+	l.burst = n.Burst
+	if l.burst == 0 {
+		l.burst = 5
+	}
+	return l, exact
+}

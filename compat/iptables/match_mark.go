@@ -25,6 +25,7 @@ func matchMark() *Module {
 			s.only(1)
 			return mark{s.u32(), s.u32(), s.bool()}
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) { return readMark(s, "meta mark") },
 	}
 }
 
@@ -64,4 +65,17 @@ func compileMark(f nft.MarkField, m mark) (s []nft.Statement, ok bool) {
 		return []nft.Statement{f.NeMasked(m.value, m.mask)}, true
 	}
 	return []nft.Statement{f.EqMasked(m.value, m.mask)}, true
+}
+
+// readMark reads what compileMark made of a field.
+func readMark(s nft.Statement, field string) (mark, bool) {
+	c, ok := nft.Compared(s)
+	if !ok || c.Field != field {
+		return mark{}, false
+	}
+	m := mark{uint32(c.Number(c.Value)), math.MaxUint32, c.Invert}
+	if c.Op == nft.Masked {
+		m.mask = uint32(c.Number(c.Mask))
+	}
+	return m, c.Op == nft.Is || c.Op == nft.Masked
 }

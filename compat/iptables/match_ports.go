@@ -48,19 +48,86 @@ func (p ports) format(w *words, option string) {
 	w.option(p.invert, option, text)
 }
 
-// compile matches a port; ok is false for a range that has its ends exchanged.
+// compile matches a port as iptables-nft does; ok is false for a range that has
+// its ends exchanged.
 func (p ports) compile(f nft.Field[uint16]) (s []nft.Statement, ok bool) {
+	one := func(s nft.Statement) ([]nft.Statement, bool) { return []nft.Statement{s}, true }
 	switch {
 	case p.isAll():
 		return nil, true
 	case p.lo > p.hi:
 		return nil, false
 	case p.lo == p.hi && p.invert:
-		return []nft.Statement{f.Ne(p.lo)}, true
+		return one(f.Ne(p.lo))
 	case p.lo == p.hi:
-		return []nft.Statement{f.Eq(p.lo)}, true
+		return one(f.Eq(p.lo))
+	case p.lo == 0 && p.invert:
+		return one(f.Above(p.hi))
+	case p.lo == 0:
+		return one(f.AtMost(p.hi))
 	case p.invert:
-		return []nft.Statement{f.NotIn(p.lo, p.hi)}, true
+		return one(f.NotIn(p.lo, p.hi))
 	}
-	return []nft.Statement{f.In(p.lo, p.hi)}, true
+	return one(f.In(p.lo, p.hi))
+}
+
+// anyPorts are all ports.
+func anyPorts() ports { return ports{hi: math.MaxUint16} }
+
+// portsOf reads what compile made.
+func portsOf(c nft.Comparison) (ports, bool) {
+	lo, hi := uint16(c.Number(c.Value)), uint16(c.Number(c.To))
+	switch c.Op {
+	case nft.Is:
+		return ports{lo, lo, c.Invert}, true
+	case nft.Between:
+		return ports{lo, hi, c.Invert}, true
+	case nft.AtMost:
+		return ports{0, lo, false}, lo != math.MaxUint16
+	case nft.AtLeast:
+		return ports{lo, math.MaxUint16, false}, lo != 0
+	case nft.Above:
+		return ports{0, lo, true}, lo != math.MaxUint16
+	case nft.Below:
+		return ports{lo, math.MaxUint16, true}, lo != 0
+	}
+	return ports{}, false
+}
+
+// readPorts reads a comparison of ports of the protocol, whose fields begin with
+// its name.
+func readPorts(s nft.Statement, proto string, l4 nft.L4Proto) (sport, dport ports, ok bool) {
+	sport, dport = anyPorts(), anyPorts()
+	if p, src, dst, is := nft.NotPortsOf(s); is {
+		return ports{src, src, true}, ports{dst, dst, true}, p == l4
+	}
+	c, is := nft.Compared(s)
+	if !is {
+		return sport, dport, false
+	}
+	switch c.Field {
+	case proto + " sport":
+		sport, ok = portsOf(c)
+	case proto + " dport":
+		dport, ok = portsOf(c)
+	}
+	return sport, dport, ok
+}
+
+// mergePorts joins what two statements say. Two that must not be are one
+// statement already.
+func mergePorts(a, b ports) (ports, bool) {
+	switch {
+	case a.isAll():
+		return b, true
+	case b.isAll():
+		return a, true
+	}
+	return a, false
+}
+
+// mergeable tells whether ports that are told of by two statements mean the same
+// when they are written as one match.
+func mergeable(sport, dport ports) bool {
+	return !sport.isOne() || !dport.isOne() || !sport.invert || !dport.invert
 }

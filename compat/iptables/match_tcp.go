@@ -28,6 +28,7 @@ func matchTCP() *Module {
 		),
 		parse:  parseTCP,
 		decode: decodeTCP,
+		read:   readTCP,
 	}
 }
 
@@ -146,6 +147,36 @@ func (t tcp) iptablesForm(*Rule) ([]nft.Statement, bool) {
 	}
 	ports, ok := compilePorts(nft.TCP, t.sport, nft.TCPSport, t.dport, nft.TCPDport)
 	return append(out, ports...), ok
+}
+
+// readTCP reads what iptablesForm made.
+func readTCP(s nft.Statement, _ *Rule) (extension, bool) {
+	t := tcp{sport: anyPorts(), dport: anyPorts()}
+	if c, ok := nft.Compared(s); ok && c.Field == "tcp flags" {
+		t.flags, t.mask, t.invertFlags = uint8(c.Number(c.Value)), 0x3f, c.Invert
+		if c.Op == nft.Masked {
+			t.mask = uint8(c.Number(c.Mask))
+		}
+		// Without a mask all eight flags count, of which iptables knows six.
+		return t, c.Op == nft.Masked && t.mask <= 0x3f && t.flags <= 0x3f
+	}
+	var ok bool
+	t.sport, t.dport, ok = readPorts(s, "tcp", nft.TCP)
+	return t, ok
+}
+
+func (t tcp) merge(other extension) (extension, bool) {
+	o := other.(tcp)
+	if t.option != 0 || o.option != 0 || t.mask != 0 && o.mask != 0 {
+		return nil, false
+	}
+	if o.mask != 0 {
+		t.mask, t.flags, t.invertFlags = o.mask, o.flags, o.invertFlags
+	}
+	var ok, ok2 bool
+	t.sport, ok = mergePorts(t.sport, o.sport)
+	t.dport, ok2 = mergePorts(t.dport, o.dport)
+	return t, ok && ok2 && mergeable(t.sport, t.dport)
 }
 
 func (t tcp) isDropped() bool {

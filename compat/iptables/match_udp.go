@@ -28,7 +28,18 @@ func matchUDP() *Module {
 			}
 			return u
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			sport, dport, ok := readPorts(s, "udp", nft.UDP)
+			return udp{sport, dport}, ok
+		},
 	}
+}
+
+func (u udp) merge(other extension) (extension, bool) {
+	o := other.(udp)
+	sport, ok := mergePorts(u.sport, o.sport)
+	dport, ok2 := mergePorts(u.dport, o.dport)
+	return udp{sport, dport}, ok && ok2 && mergeable(sport, dport)
 }
 
 func (u udp) format(w *words) {

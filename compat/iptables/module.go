@@ -36,6 +36,16 @@ type Module struct {
 	// decode reads the kernel's structure, of any revision that the module knows,
 	// and refuses others by d.fail.
 	decode func(d *structure) extension
+	// read makes the value of a statement of nf_tables that means the same, if the
+	// module has such forms: the inverse of iptablesForm and nativeForm, statement
+	// by statement. It may be nil.
+	read func(s nft.Statement, r *Rule) (v extension, ok bool)
+}
+
+// A merger is an extension that several statements of nf_tables make. With ok
+// false it cannot take in the other, which is of the same type.
+type merger interface {
+	merge(other extension) (merged extension, ok bool)
 }
 
 // An extension is what a match or target module was asked to do. Extensions are

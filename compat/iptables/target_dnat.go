@@ -21,6 +21,10 @@ func targetDNAT() *Module {
 			d.parseFlags(a)
 			return d
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			n, ok := readNAT(s, nft.ToDestination)
+			return dnat{n}, ok && n.nativeFlags() == 0
+		},
 		decode: func(s *structure) extension {
 			switch {
 			case s.revision == 2:

@@ -59,6 +59,14 @@ func targetLOG() *Module {
 			}
 			return t
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			l, ok := s.(nft.Log)
+			if l.Level == nft.LogDefault {
+				l.Level = nft.LogWarn
+			}
+			ok = ok && !l.Netlink && l.Level <= nft.LogDebug && len(l.Prefix) <= 29
+			return logTarget{level: uint8(l.Level - nft.LogEmerg), flags: l.Flags, prefix: l.Prefix}, ok
+		},
 	}
 }
 

@@ -24,6 +24,10 @@ func targetMasquerade() *Module {
 			t.refuseShift(a, "to-ports")
 			return t
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			n, ok := readNAT(s, nft.ToInterface)
+			return masquerade{n}, ok && !n.persistent
+		},
 		decode: func(s *structure) extension {
 			s.only(0)
 			return masquerade{decodeRangeByFamily(s)}

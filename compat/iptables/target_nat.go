@@ -287,3 +287,16 @@ func (n natRange) single() (netip.AddrPort, bool) {
 	ok := n.min.IsValid() && n.min == n.max && n.minPort == n.maxPort && !n.shifted && (!n.ports || n.minPort != 0)
 	return netip.AddrPortFrom(n.min, n.minPort), ok
 }
+
+// readNAT reads a translation of nf_tables.
+func readNAT(s nft.Statement, kind nft.TranslationKind) (natRange, bool) {
+	t, ok := nft.Translated(s)
+	if !ok || t.Kind != kind {
+		return natRange{}, false
+	}
+	n := natRange{
+		min: t.To.Addr(), max: t.To.Addr(), ports: t.To.Port() != 0, minPort: t.To.Port(), maxPort: t.To.Port(),
+		random: t.Flags&nft.NATRandom != 0, fullyRandom: t.Flags&nft.NATFullyRandom != 0, persistent: t.Flags&nft.NATPersistent != 0,
+	}
+	return n, true
+}

@@ -69,7 +69,22 @@ func targetReject() *Module {
 			s.fail("type %d is not known", n)
 			return nil
 		},
+		read: readReject,
 	}
+}
+
+// readReject reads what nativeForm made.
+func readReject(s nft.Statement, r *Rule) (extension, bool) {
+	n, ok := s.(nft.Reject)
+	if !ok || n.Kind == nft.RejectICMPX {
+		return nil, false
+	}
+	for _, w := range rejectWays(r.Family) {
+		if n.Kind == nft.RejectTCPReset && w.code < 0 || n.Kind == nft.RejectICMP && int16(n.Code) == w.code {
+			return reject{w.name}, true
+		}
+	}
+	return nil, false
 }
 
 func (t reject) way(f nft.Family) rejectWay {

@@ -23,6 +23,10 @@ func targetSNAT() *Module {
 			t.refuseShift(a, "to-source")
 			return t
 		},
+		read: func(s nft.Statement, _ *Rule) (extension, bool) {
+			n, ok := readNAT(s, nft.ToSource)
+			return snat{n}, ok
+		},
 		decode: func(s *structure) extension {
 			if s.revision != natRevision(s.family) {
 				s.fail("revision %d is not known", s.revision)
