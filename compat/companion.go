@@ -75,7 +75,7 @@ func (c *companionFamily) compile(f bridge.Fact, add func(nft.Object)) {
 			return
 		}
 		// Under br_netfilter, bridged packets have no interface that they came by here.
-		add(&nft.Rule{Chain: c.hairpin.Ref(), Key: f.Spec.Bridge, Rank: at(f.Order, 0).appended(), Statements: []nft.Statement{
+		add(&nft.Rule{Chain: c.hairpin.Ref(), Key: key("n", f.Order, ""), Rank: at(f.Order, 0).appended(), Statements: []nft.Statement{
 			nft.OIFName.Eq(f.Spec.Bridge), nft.Saddr(c.family).In(g.Subnet), nft.CTStatus.Any(nft.CTDNAT), nft.Counter(), nft.Masquerade(0),
 		}})
 	}
