@@ -53,7 +53,7 @@ func (tx *Tx) add(f Fact) {
 // check asks the layout whether it can do what a fact asks for.
 func (tx *Tx) check(f Fact) error {
 	if err := tx.fw.layout.Check(f); err != nil {
-		return fmt.Errorf("bridge: layout %s: %w", tx.fw.layout.Name(), err)
+		return &LayoutError{Layout: tx.fw.layout.Name(), Err: err}
 	}
 	return nil
 }
