@@ -81,7 +81,7 @@ func (r recording) compare() string {
 	wantOK := r.Expect == "ok" || r.Loads != nil && *r.Loads
 	rules, err := ParseAll(ctx, r.Args)
 	for i := range rules {
-		if rules[i], err = rules[i].Resolve(numberedSets{}); err != nil {
+		if rules[i], err = rules[i].Resolve(testSets{}); err != nil {
 			break
 		}
 	}
