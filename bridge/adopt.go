@@ -56,7 +56,9 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err er
 		if err := fw.restore(host, nil); err != nil {
 			return was, b, err
 		}
-		b = nft.Diff(have, fw.union.Ruleset())
+		own := fw.union.Ruleset()
+		recogniseAtHead(have, own)
+		b = nft.Diff(have, own)
 		fw.initUserChains(have, &b)
 		return was, b, nil
 	}

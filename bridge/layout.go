@@ -21,7 +21,8 @@ type Layout interface {
 	// UserChain is the chain of a family, ip or ip6, that belongs to the user.
 	// The zero ChainRef is none.
 	UserChain(nft.Family) nft.ChainRef
-	// Check returns an error if the layout cannot do what a fact asks for. It is
+	// Check returns an error if the layout cannot do what a fact asks for: whoever
+	// asks gets it in a [*LayoutError]. It is
 	// called before Compile, and nothing has happened yet. The fact is final but
 	// for its records, and the host ports of a binding.
 	Check(f Fact) error
@@ -39,6 +40,21 @@ type UserInitializer interface {
 	// the user's, but for the end: a Teardown does not take them for such.
 	InitialUserRules(nft.Family) []*nft.Rule
 }
+
+// A LayoutError says that a layout cannot do what was asked for. It matches
+// errors.ErrUnsupported.
+type LayoutError struct {
+	// Layout is the layout's name.
+	Layout string
+	// Err is why not, as [Layout].Check says it.
+	Err error
+}
+
+// Error names the layout, what it cannot do, and why.
+func (e *LayoutError) Error() string { return "bridge: layout " + e.Layout + ": " + e.Err.Error() }
+
+// Unwrap returns Err, and errors.ErrUnsupported.
+func (e *LayoutError) Unwrap() []error { return []error{e.Err, errors.ErrUnsupported} }
 
 // ErrNoUserChain says that the layout has no chain for the user's rules.
 var ErrNoUserChain = errors.New("the layout has none")

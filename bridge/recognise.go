@@ -48,3 +48,25 @@ func recogniseIn(have, own []*nft.Rule) {
 		}
 	}
 }
+
+// recogniseAtHead does the same where nothing tells that there were rules of ours
+// before: what a host's own service restores when it starts. Only if all that we
+// would put into a chain is there, and before everything else, it is what we have
+// left; a rule elsewhere is somebody's who wanted it there.
+func recogniseAtHead(have, own *nft.Ruleset) {
+	for _, t := range own.Tables() {
+		for _, c := range own.Chains(t.Ref()) {
+			there, wanted := have.Rules(c.Ref()), own.Rules(c.Ref())
+			if c.Shared && len(there) >= len(wanted) && slices.EqualFunc(there[:len(wanted)], wanted, sameButName) {
+				recogniseIn(there[:len(wanted)], wanted)
+			}
+		}
+	}
+}
+
+// sameButName tells whether a rule that was loaded is one of ours without its key.
+func sameButName(h, r *nft.Rule) bool {
+	is, ok := h.Signature()
+	want, _ := r.Signature()
+	return ok && is == want && h.Key == "" && h.Comment == r.Comment
+}

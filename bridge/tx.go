@@ -47,13 +47,13 @@ func (tx *Tx) add(f Fact) {
 	}
 	f.apply(tx.fw.state, true)
 	tx.record(applied{f, true})
-	tx.fw.layout.Compile(f, tx.change.Add)
+	tx.fw.compileFact(f, tx.fw.state.networkFacts, tx.change.Add)
 }
 
 // check asks the layout whether it can do what a fact asks for.
 func (tx *Tx) check(f Fact) error {
 	if err := tx.fw.layout.Check(f); err != nil {
-		return fmt.Errorf("bridge: layout %s: %w", tx.fw.layout.Name(), err)
+		return &LayoutError{Layout: tx.fw.layout.Name(), Err: err}
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (tx *Tx) check(f Fact) error {
 func (tx *Tx) remove(f Fact) {
 	f.apply(tx.fw.state, false)
 	tx.record(applied{f, false})
-	tx.fw.layout.Compile(f, tx.change.Remove)
+	tx.fw.compileFact(f, tx.fw.state.networkFacts, tx.change.Remove)
 }
 
 func (tx *Tx) record(a applied) {

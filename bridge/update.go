@@ -90,13 +90,7 @@ func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
 func (fw *Firewall) takeBack(tx *Tx, result nft.Result) error {
 	tx.change.Commit(result)
 	tx.change, tx.user = fw.union.Begin(), nil
-	for _, a := range slices.Backward(tx.log) {
-		if a.add {
-			fw.layout.Compile(a.fact, tx.change.Remove)
-		} else {
-			fw.layout.Compile(a.fact, tx.change.Add)
-		}
-	}
+	fw.compileBack(tx.log, tx.change)
 	for rule, handle := range result.Unkeyed {
 		gone := *rule
 		gone.Handle = handle
@@ -125,8 +119,12 @@ func (fw *Firewall) takeBack(tx *Tx, result nft.Result) error {
 func (fw *Firewall) compile() *nft.Union {
 	u := nft.NewUnion()
 	change := u.Begin()
+	var networks []*Network
 	for _, f := range fw.state.facts() {
-		fw.layout.Compile(f, change.Add)
+		fw.compileFact(f, func() []*Network { return networks }, change.Add)
+		if n, ok := f.(*Network); ok {
+			networks = append(networks, n)
+		}
 	}
 	change.Commit(nft.Result{})
 	return u

@@ -48,6 +48,19 @@ type UserChainTx struct {
 	families []nft.Family
 }
 
+// Owns tells whether a chain is one of the firewall's own: what is in it is not
+// the user's to edit. DOCKER-USER is not.
+func (fw *Firewall) Owns(chain nft.ChainRef) bool {
+	fw.mu.Lock()
+	defer fw.mu.Unlock()
+	return fw.owns(chain)
+}
+
+func (fw *Firewall) owns(chain nft.ChainRef) bool {
+	return chain != fw.layout.UserChain(chain.Table.Family) &&
+		fw.union.Lookup(nft.ID{Kind: nft.KindChain, Table: chain.Table, Name: chain.Name}) != nil
+}
+
 // UserChain returns the DOCKER-USER chain of a family, nft.IPv4 or nft.IPv6, or
 // without one that of both that are not disabled. It fails with
 // [ErrFamilyDisabled] if none is left.
@@ -173,13 +186,12 @@ func (tx *Tx) usersOwn(o nft.Object) error {
 	if err := tx.fw.checkEnabled(id.Table.Family); err != nil {
 		return err
 	}
-	user := tx.fw.layout.UserChain(id.Table.Family)
-	_, chain := o.(*nft.Chain)
+	chain := id.Table.Chain(id.Name)
+	_, isChain := o.(*nft.Chain)
 	rule, isRule := o.(*nft.Rule)
-	own := tx.fw.union.Lookup(nft.ID{Kind: nft.KindChain, Table: id.Table, Name: id.Name}) != nil
 	switch {
-	case id.Table != user.Table, !chain && !isRule, isRule && rule.Key != "":
-	case id.Name == user.Name, !own:
+	case id.Table != tx.fw.layout.UserChain(id.Table.Family).Table, !isChain && !isRule, isRule && rule.Key != "":
+	case !tx.fw.owns(chain):
 		return nil
 	}
 	return fmt.Errorf("%s: it is not the user's: %w", id, errInvalid)

@@ -16,6 +16,10 @@
 // this: an endpoint sends in its own name only, and where a network's endpoints
 // are kept from each other, frames do not pass between them either.
 //
+// Where DOCKER-USER and other rules stand in iptables' own tables,
+// [FilterOptions] carry the verdict to them in packets' marks, or leave judging
+// to them, and only guard.
+//
 // The package is pure: typed input in, nft objects out, no I/O. Publishing is
 // the business of package portmap; links and addresses are bridge's.
 package isolation

@@ -157,6 +157,24 @@ func FuzzDecodeExpression(f *testing.F) {
 			}
 		}
 	}
+	for _, family := range []Family{IPv4, IPv6} {
+		rules := append(filterStatements(family), []Statement{Queue{Num: 1, Total: 4, Bypass: true}}, []Statement{Queue{Fanout: true}},
+			[]Statement{IIFName.HasPrefix(""), Drop()}, []Statement{IIFName.HasPrefix(""), IIFName.Eq("eth0")})
+		for _, x := range xtModules {
+			rules = append(rules, []Statement{MetaL4Proto.Eq(TCP), x})
+		}
+		for _, s := range rules {
+			compiled, err := (&Rule{Chain: TableRef{family, "t"}.Chain("c"), Statements: s}).compile()
+			if err != nil {
+				f.Fatal(err)
+			}
+			var e encoder
+			for _, x := range compiled {
+				e.raw(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, x)
+			}
+			f.Add(uint8(family), e.b)
+		}
+	}
 	fields := newFieldIndex()
 	f.Fuzz(func(t *testing.T, family uint8, b []byte) {
 		exprs, err := decodeExpressions(b)

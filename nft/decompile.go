@@ -248,7 +248,7 @@ func (d *decompiler) match() int {
 	}
 	f, slot, ok := d.field(&d.in[0])
 	e := &d.in[1]
-	if ok && f.typ == TypeIFName && readsNoRegister(e) {
+	if ok && f.typ == TypeIFName && e.forgets(d.in[0].attrs[unix.NFTA_META_DREG]) {
 		d.emit(namePrefix{f: f})
 		return 1
 	}

@@ -89,8 +89,10 @@ type Log struct {
 	// Netlink sends the packet to Group instead of the kernel's log.
 	Netlink bool
 	Group   uint16
-	// Snaplen is how many bytes of the packet are sent; 0 is all of it.
-	Snaplen uint32
+	// Snaplen is how many bytes of the packet are sent; 0 is all of it. NoPacket
+	// sends nothing of it, only what is known about it (nft's "snaplen 0").
+	Snaplen  uint32
+	NoPacket bool
 	// Threshold is how many packets the kernel collects before it sends them; 0
 	// is the listener's choice.
 	Threshold uint16
@@ -107,7 +109,7 @@ func (l Log) String() string {
 	}
 	if l.Netlink {
 		words = append(words, fmt.Sprintf("group %d", l.Group))
-		if l.Snaplen != 0 {
+		if l.Snaplen != 0 || l.NoPacket {
 			words = append(words, fmt.Sprintf("snaplen %d", l.Snaplen))
 		}
 		if l.Threshold != 0 {
@@ -132,7 +134,9 @@ func (l Log) check() error {
 		return fmt.Errorf("%s or 0x%x is not known", l.Level, uint32(l.Flags))
 	case l.Netlink && (l.Level != LogDefault || l.Flags != 0):
 		return fmt.Errorf("level and flags are for the kernel's log, not for a group")
-	case !l.Netlink && (l.Group != 0 || l.Snaplen != 0 || l.Threshold != 0):
+	case l.NoPacket && l.Snaplen != 0:
+		return fmt.Errorf("%d bytes of no packet", l.Snaplen)
+	case !l.Netlink && (l.Group != 0 || l.Snaplen != 0 || l.NoPacket || l.Threshold != 0):
 		return fmt.Errorf("group, snaplen and threshold are for Netlink, not for the kernel's log")
 	}
 	return nil
@@ -149,7 +153,7 @@ func (l Log) compile(c *compiler) {
 		}
 		if l.Netlink {
 			e.u16(unix.NFTA_LOG_GROUP, l.Group)
-			if l.Snaplen != 0 { // which the kernel takes for "nothing of the packet"
+			if l.Snaplen != 0 || l.NoPacket { // the kernel takes 0 for "nothing of the packet"
 				e.u32(unix.NFTA_LOG_SNAPLEN, l.Snaplen)
 			}
 			if l.Threshold != 0 {
@@ -181,7 +185,8 @@ func (d *decompiler) log() int {
 		}
 		l.Level = LogLevel(level) + LogEmerg
 	}
-	if l.check() != nil || e.has(unix.NFTA_LOG_SNAPLEN) && l.Snaplen == 0 {
+	l.NoPacket = e.has(unix.NFTA_LOG_SNAPLEN) && l.Snaplen == 0
+	if l.check() != nil {
 		return 0
 	}
 	d.emit(l)

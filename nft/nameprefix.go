@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 )
 
 // A NameField is the name of an interface.
@@ -51,12 +52,17 @@ func isNamePrefix(v Value) bool {
 	return len(v) > 0 && len(v) <= maxIfNameLen && !strings.Contains(string(v), "\x00")
 }
 
-// readsNoRegister tells that an expression leaves unused what was read before
-// it. iptables reads a name and compares nothing for "-i +".
-func readsNoRegister(e *expression) bool {
+// forgets tells that an expression leaves unused what was read into a register
+// before it. iptables reads a name and compares nothing for "-i +".
+func (e *expression) forgets(register string) bool {
 	switch e.name {
-	case "counter", "match", "target", "limit", "log", "reject", "immediate":
+	case "counter", "match", "target", "limit", "log", "reject":
 		return true
+	case "immediate":
+		_, ok := e.verdict()
+		return ok
+	case "meta", "payload", "ct", "fib", "exthdr": // the first attribute of each is where it loads to
+		return !e.opaque && register != "" && e.attrs[unix.NFTA_META_DREG] == register
 	}
 	return false
 }

@@ -74,7 +74,7 @@ func TestRefused(t *testing.T) {
 		{"", `-i ""`, 2, `empty`},
 		{"", `-i a/b`, 2, `no interface`},
 		{"", `-m nosuch`, 2, `"nosuch" is not supported`},
-		{"", `-j TPROXY`, 2, `"TPROXY" is not supported`},
+		{"", `-j TPROXY`, 2, `"TPROXY" exists in table mangle, hook prerouting only`},
 		{"", `-m icmp6`, 2, `exists in ip6tables only`},
 		{"", `-j INPUT`, 2, `not a chain to jump to`},
 		{"", `-g ACCEPT`, 2, `not a chain to jump to`},

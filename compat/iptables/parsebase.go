@@ -41,6 +41,9 @@ func (p *parser) baseOption(v *value) error {
 	case "set-counters":
 		return p.counters(v)
 	case "table":
+		if p.restore {
+			return refuse(v.word, "-t", "-t is not possible in a save file")
+		}
 		err = p.table(v.text)
 	case "ipv4":
 		return p.family(v, nft.IPv4)
@@ -98,13 +101,13 @@ func (p *parser) fragment(v *value) error {
 func (p *parser) match(v *value) error {
 	m := findModule(v.text, false, p.context.Family)
 	if m == nil {
-		return unknownModule(v.text, false)
+		return unknownModule(v.text, false, p.context)
 	}
 	p.load(m, v.word+1)
 	return nil
 }
 
-func unknownModule(name string, target bool) error {
+func unknownModule(name string, target bool, c Context) error {
 	kind := "match"
 	if target {
 		kind = "target"
@@ -113,6 +116,9 @@ func unknownModule(name string, target bool) error {
 		if findModule(name, target, f) != nil {
 			return fmt.Errorf("the %s %q exists in %s only", kind, name, toolName(f))
 		}
+	}
+	if err := elsewhere(name, target, c); err != nil {
+		return err
 	}
 	return fmt.Errorf("the %s %q is not supported", kind, name)
 }
@@ -139,7 +145,7 @@ func (p *parser) jump(v *value) error {
 			return nil
 		}
 		if isTargetName(v.text) {
-			return unknownModule(v.text, true)
+			return unknownModule(v.text, true, p.context)
 		}
 		if err := checkChainName(v.text); err != nil {
 			return err
@@ -209,6 +215,10 @@ func (p *parser) table(name string) error {
 }
 
 func (p *parser) family(v *value, want nft.Family) error {
+	if p.context.Family != want && p.restore {
+		p.otherFamily = true
+		return nil
+	}
 	if p.context.Family != want {
 		return refuse(v.word, v.option.Name, "-%c is for %s", v.option.Short, toolName(want))
 	}

@@ -78,6 +78,9 @@ func (s *structure) take(n, align int) []byte {
 		s.fail("the structure has only %d bytes", len(s.b))
 		return make([]byte, n)
 	}
+	if gap := s.b[s.at:at]; len(bytes.Trim(gap, "\x00")) > 0 {
+		s.fail("something stands between two values")
+	}
 	s.at = at + n
 	return s.b[at:s.at]
 }
@@ -89,6 +92,13 @@ func (s *structure) u64() uint64        { return binary.NativeEndian.Uint64(s.ta
 func (s *structure) be16() uint16       { return binary.BigEndian.Uint16(s.take(2, 2)) }
 func (s *structure) bytes(n int) []byte { return bytes.Clone(s.take(n, 1)) }
 func (s *structure) skip(n int)         { s.take(n, 1) }
+
+// zero reads n bytes that nothing is in.
+func (s *structure) zero(n int) {
+	if len(bytes.Trim(s.take(n, 1), "\x00")) > 0 {
+		s.fail("something stands where nothing should")
+	}
+}
 
 // bool reads a byte that must be 0 or 1.
 func (s *structure) bool() bool {

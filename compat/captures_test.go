@@ -1,0 +1,78 @@
+package compat
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seawall-net/seawall/nft"
+)
+
+var capturesDir = flag.String("captures", "", "directory with output of real Dockers, to compare with: docker-20.10, docker-29-iptables")
+
+// versions are the captures' directories, by layout.
+var versions = map[string]string{"docker-18.05": "docker-20.10", "docker-28": "docker-29-iptables"}
+
+// capture reads what a real Docker printed, without rules of the user's.
+func capture(t *testing.T, l docker, s scenario) (text string, ok bool) {
+	t.Helper()
+	dir := filepath.Join(*capturesDir, versions[l.name], s.name)
+	if _, err := os.Stat(dir); *capturesDir == "" || versions[l.name] == "" || err != nil {
+		return "", false
+	}
+	out := listing{}
+	for i, name := range []string{"iptables-save", "ip6tables-save"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if os.IsNotExist(err) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := out.readSave(families[i], string(b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, table := range out {
+		table.chains = slices.DeleteFunc(table.chains, func(c string) bool { return c == "MYCHAIN" })
+		for c := range table.rules {
+			table.rules[c] = slices.DeleteFunc(table.rules[c], isForeign)
+		}
+	}
+	return out.String(), true
+}
+
+// isForeign tells whether a captured rule is none of Docker's.
+func isForeign(rule string) bool {
+	return strings.Contains(rule, "-s 198.18.0.9") || strings.Contains(rule, "MYCHAIN") || strings.Contains(rule, "10.9.9.0")
+}
+
+// What Docker printed is what the layouts print.
+func TestCaptures(t *testing.T) {
+	compared := 0
+	cases(t, captured, func(t *testing.T, l docker, s scenario) {
+		want, ok := capture(t, l, s)
+		if !ok {
+			return
+		}
+		compared++
+		p := onPaper(t, s)
+		got := ofLines(l, p.lines(l), p.host.Disabled, nil)
+		if !strings.Contains(want, "ip6tables") { // of which nothing was captured
+			for key := range got {
+				if key.family == nft.IPv6 {
+					delete(got, key)
+				}
+			}
+		}
+		if got := got.String(); got != want {
+			t.Errorf("is\n%s\nwant\n%s", got, want)
+		}
+	})
+	if *capturesDir != "" && compared != 25 {
+		t.Errorf("only %d captures were compared", compared)
+	}
+}
