@@ -26,6 +26,9 @@ func (r Rule) Statements(chain nft.ChainRef) (statements []nft.Statement, commen
 	if err := r.valid(c); err != nil {
 		return nil, "", fmt.Errorf("iptables: rule %q in %s: %w", r, chain, err)
 	}
+	if err := r.checkResolved(); err != nil {
+		return nil, "", err
+	}
 	out := r.packet()
 	for _, m := range r.Matches {
 		if text, ok := m.comment(); ok && !own && comment == "" {

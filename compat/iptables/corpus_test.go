@@ -80,6 +80,11 @@ func (r recording) compare() string {
 	}
 	wantOK := r.Expect == "ok" || r.Loads != nil && *r.Loads
 	rules, err := ParseAll(ctx, r.Args)
+	for i := range rules {
+		if rules[i], err = rules[i].Resolve(numberedSets{}); err != nil {
+			break
+		}
+	}
 	switch {
 	case err != nil && wantOK:
 		return "refused: " + err.Error()
