@@ -12,6 +12,14 @@
 // What a version of Docker had no option for is refused, with the version that
 // brought it.
 //
+// [Hybrid] is the native layout for people who type iptables: its verdicts travel
+// in the mark of packets, and iptables' own FORWARD, behind DOCKER-USER, carries
+// them out.
+//
+// [ParseRule] reads rules in iptables' syntax, for [bridge.UserChainTx] and for
+// [UserChain], which has the commands of iptables for such rules. The language
+// itself is package iptables.
+//
 // Out of scope are Docker's backends for swarm (DOCKER-INGRESS) and firewalld,
 // and rules that a version left behind by mistake.
 package compat

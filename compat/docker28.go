@@ -10,7 +10,7 @@ import (
 )
 
 // late is the rules of Docker 28, and of Docker 29 with iptables:
-// testdata/SOURCES.md names the source of each.
+// the goldens in testdata name the source of each.
 type late struct{}
 
 func (late) chains(nft.Family) map[string][]string {

@@ -19,7 +19,7 @@ const (
 	stages
 )
 
-// early is the rules of Docker before 28: testdata/SOURCES.md names the source
+// early is the rules of Docker before 28: the goldens in testdata name the source
 // of each.
 type early struct {
 	isolation isolationStyle

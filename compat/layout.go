@@ -124,11 +124,6 @@ func newDocker(name string, v version, r rules) docker {
 	return l
 }
 
-// newCompanion is the layout of the tables beside.
-func newCompanion() bridge.Layout {
-	return bridge.NativeWith(bridge.NativeOptions{GuardOnly: true})
-}
-
 func (l docker) Name() string { return l.name }
 
 func (l docker) Tables() []nft.TableRef {
