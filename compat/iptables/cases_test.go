@@ -38,6 +38,8 @@ var goodCases = []goodCase{
 	{"46", "", `-i eth0 ! -o br-0123456789ab -j DROP`, ``},
 	{"46", "", `-i br+ ! -o veth+ -j DROP`, ``},
 	{"46", "", `! -i + -o + -j DROP`, `! -i + -j DROP`},
+	{"46", "", `-o + -p tcp -j DROP`, `-p tcp -j DROP`},
+	{"4", "", `-i + -s 10.0.0.1 -j DROP`, `-s 10.0.0.1/32 -j DROP`},
 	{"46", "", `-i abcdefghijklmno -j DROP`, ``},
 	{"46", "", `! -p udp -j DROP`, ``},
 	{"46", "", `-p ALL -j DROP`, `-j DROP`},

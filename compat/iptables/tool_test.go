@@ -15,7 +15,7 @@ import (
 	"github.com/seawall-net/seawall/nft"
 )
 
-// These tests ask the real iptables, 1.8.9 or newer. They fail in CI where it is
+// These tests ask the real iptables, 1.8.9. They fail in CI where it is
 // missing.
 
 func TestMain(m *testing.M) { netlab.Main(m) }
