@@ -2,7 +2,6 @@ package iptables
 
 import (
 	"fmt"
-	"net/netip"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -88,21 +87,10 @@ func parseRecent(a *arguments) extension {
 		case "rsource", "rdest":
 			r.rdest = v.option.Name == "rdest"
 		case "mask":
-			requireFullAddr(a, "mask")
 			r.mask = wideMask{Addr: v.addr, full: v.addr.Is6() && v.addr == r.mask.Addr}
 		}
 	}
 	return r
-}
-
-// requireFullAddr refuses short forms of an address. The base options read them
-// in another way than these: as 10.0.0.0 and 0.0.0.10.
-func requireFullAddr(a *arguments, name string) {
-	if text := a.text(name); text != "localhost" {
-		if _, err := netip.ParseAddr(text); err != nil {
-			a.fail(name, "%q is not an address in full", text)
-		}
-	}
 }
 
 // checkProcName refuses what cannot be the name of a file in /proc/net, which
@@ -117,6 +105,12 @@ func checkProcName(name string) error {
 		}
 	}
 	return nil
+}
+
+// plain forgets how the mask fills the union, see wideMask.
+func (r recent) plain() extension {
+	r.mask.full = false
+	return r
 }
 
 func (r recent) format(w *words) {
