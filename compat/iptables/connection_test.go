@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -200,4 +201,148 @@ func TestToolRefusesConnectionCases(t *testing.T) {
 			t.Errorf("%s %s: the tool: %s, %v", ctx.Family, c.rule, out, err)
 		}
 	})
+}
+
+// What is encoded is decoded as the same value, of which the kernel's own parts
+// are zero.
+func TestConnectionModulesDecodeWhatTheyEncode(t *testing.T) {
+	check := func(c goodCase, ctx Context, m *Module, v extension) {
+		revision, info := v.xt(ctx.Family)
+		for _, b := range [][]byte{info, append(slices.Clone(info), make([]byte, -len(info)&7)...)} {
+			s := &structure{family: ctx.Family, name: m.Name, revision: revision, b: b}
+			again := m.decode(s)
+			s.end()
+			if s.err != nil || plain(named(t, again, testSets{})) != plain(v) {
+				t.Errorf("%s %s: decoded as %+v, %v", ctx.Family, c.rule, again, s.err)
+			}
+		}
+		for _, cut := range []int{0, len(info) / 2} {
+			s := &structure{family: ctx.Family, name: m.Name, revision: revision, b: info[:cut]}
+			if m.decode(s); s.err == nil {
+				t.Errorf("%s %s: %d bytes are decoded", ctx.Family, c.rule, cut)
+			}
+		}
+		s := &structure{family: ctx.Family, name: m.Name, revision: revision + 1, b: info}
+		if m.decode(s); s.err == nil {
+			t.Errorf("%s: revision %d is decoded", c.rule, revision+1)
+		}
+	}
+	eachGoodCase(t, func(t *testing.T, c goodCase, ctx Context, _, _ string) {
+		r, err := ParseText(ctx, c.rule)
+		if err == nil {
+			r, err = r.Resolve(testSets{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range r.Matches {
+			if isConnectionModule(m.module) {
+				check(c, ctx, m.module, m.value)
+			}
+		}
+		if m := r.Target.module; m != nil && isConnectionModule(m) {
+			check(c, ctx, m, r.Target.value)
+		}
+	})
+}
+
+func isConnectionModule(m *Module) bool {
+	return slices.ContainsFunc(connectionModules(), func(c *Module) bool { return c.Name == m.Name && c.Target == m.Target })
+}
+
+// Structures that iptables does not make are refused: each is one of a rule with
+// a byte changed.
+func TestConnectionModulesRefuseStructures(t *testing.T) {
+	for _, tt := range []struct {
+		rule string
+		at   int
+		to   byte
+	}{
+		{`-m connbytes --connbytes 5 --connbytes-dir both --connbytes-mode bytes`, 16, 3},
+		{`-m connbytes --connbytes 5 --connbytes-dir both --connbytes-mode bytes`, 17, 3},
+		{`-m connlimit --connlimit-upto 5`, 20, 4},
+		{`-m connlimit --connlimit-upto 5 --connlimit-mask 16`, 3, 1},
+		{`-m connlimit --connlimit-upto 5 --connlimit-mask 16`, 4, 1},
+		{`-m connmark --mark 1`, 8, 2},
+		{`-m hashlimit --hashlimit-upto 5/sec --hashlimit-name c`, 0, 0},
+		{`-m hashlimit --hashlimit-upto 5/sec --hashlimit-name c`, 0, '/'},
+		{`-m hashlimit --hashlimit-upto 5/sec --hashlimit-name c`, 263, 1},
+		{`-m hashlimit --hashlimit-upto 5/sec --hashlimit-name c`, 264, 0},
+		{`-m hashlimit --hashlimit-upto 5/sec --hashlimit-name c`, 271, 1},
+		{`-m hashlimit --hashlimit-upto 5/sec --hashlimit-name c`, 272, 0x80},
+		{`-m hashlimit --hashlimit-upto 5/sec --hashlimit-name c`, 272, 0x40},
+		{`-m hashlimit --hashlimit-upto 5/sec --hashlimit-name c`, 279, 0x40},
+		{`-m hashlimit --hashlimit-upto 5/sec --hashlimit-name c`, 297, 33},
+		{`-m hashlimit --hashlimit-upto 16b/s --hashlimit-name c`, 259, 0xff},
+		{`-m helper --helper 01234567890123456789012345678`, 33, 'x'},
+		{`-m iprange --src-range 10.0.0.1`, 64, 0},
+		{`-m iprange --src-range 10.0.0.1`, 64, 2},
+		{`-m iprange --src-range 10.0.0.1`, 64, 5},
+		{`-m iprange --src-range 10.0.0.1`, 32, 5},
+		{`-m physdev --physdev-in eth0`, 16, 0},
+		{`-m physdev --physdev-in eth0`, 0, 0},
+		{`-m physdev --physdev-in eth0`, 64, 2},
+		{`-m physdev --physdev-in eth0`, 65, 0},
+		{`-m physdev --physdev-in eth0`, 65, 3},
+		{`-m physdev --physdev-in eth0`, 65, 0x21},
+		{`-m recent --set`, 8, 0},
+		{`-m recent --set`, 8, 3},
+		{`-m recent --set`, 8, 0x42},
+		{`-m recent --set`, 0, 1},
+		{`-m recent --update --seconds 5`, 6, 1},
+		{`-m recent --set`, 9, 2},
+		{`-m recent --set`, 10, 0},
+		{`-m recent --set`, 210, 2},
+		{`-m string --string x --algo bm --to 5`, 0, 6},
+		{`-m string --string x --algo bm`, 4, 'x'},
+		{`-m string --string x --algo bm`, 21, 'x'},
+		{`-m string --string x --algo bm`, 148, 0},
+		{`-m string --string x --algo bm`, 148, 129},
+		{`-m string --string x --algo bm`, 149, 4},
+		{`-m time --weekdays 1`, 20, 0},
+		{`-m time --weekdays 1`, 20, 1},
+		{`-m time --monthdays 1`, 16, 3},
+		{`-m time --monthdays 1`, 16, 0},
+		{`-m time`, 21, 4},
+		{`-m time`, 15, 1},
+		{`-m time`, 3, 0xff},
+		{`-m set --match-set s1 src`, 2, 0},
+		{`-m set --match-set s1 src`, 2, 7},
+		{`-m set --match-set s1 src`, 3, 4},
+		{`-m set --match-set s1 src`, 8, 1},
+		{`-m set --match-set s1 src`, 16, 5},
+		{`-m set --match-set s1 src`, 40, 1},
+		{`-j SET --add-set s1 src`, 3, 1},
+		{`-j SET --add-set s1 src`, 8, 1},
+		{`-j SET --add-set s1 src`, 10, 1},
+		{`-j SET --add-set s1 src`, 12, 2},
+		{`-j SET --del-set s1 src`, 12, 1},
+		{`-j CONNMARK --save-mark`, 0, 1},
+		{`-j CONNMARK --save-mark`, 12, 2},
+		{`-j CONNMARK --save-mark`, 13, 32},
+		{`-j CONNMARK --save-mark`, 14, 3},
+		{`-j TEE --gateway 10.0.0.0`, 0, 0},
+		{`-j TEE --gateway 10.0.0.1 --oif 012345678901234`, 31, 'x'},
+		{`-j AUDIT --type drop`, 0, 3},
+	} {
+		ctx := Context{Family: nft.IPv4}
+		r, err := ParseText(ctx, tt.rule)
+		if err == nil {
+			r, err = r.Resolve(testSets{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, v := r.Target.module, r.Target.value
+		if m == nil {
+			m, v = r.Matches[0].module, r.Matches[0].value
+		}
+		revision, info := v.xt(ctx.Family)
+		info[tt.at] = tt.to
+		s := &structure{family: ctx.Family, name: m.Name, revision: revision, b: info}
+		v = m.decode(s)
+		if s.end(); s.err == nil {
+			t.Errorf("%s with byte %d changed to %#x: decoded as %+v", tt.rule, tt.at, tt.to, v)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/seawall-net/seawall/nft"
@@ -9,7 +10,7 @@ import (
 // A rule is refused or has a form that is read back as the same rule, and it
 // compiles for either kind of table unless the reason is named.
 func FuzzParseRule(f *testing.F) {
-	for _, c := range goodCases {
+	for _, c := range slices.Concat(goodCases, connectionCases) {
 		f.Add(c.rule, c.place)
 	}
 	f.Add(`-s 10.0.0.1,10.0.0.2 "-p" tcp -\m x`, "nat OUTPUT")
@@ -41,18 +42,22 @@ func checkRule(t *testing.T, ctx Context, chain string, r Rule) {
 	if got := again.String(); got != text {
 		t.Fatalf("%q is read back as %q", text, got)
 	}
+	sets := new(allSets)
+	if r, err = r.Resolve(sets); err != nil {
+		t.Fatal(err)
+	}
 	for _, m := range r.Matches {
-		checkStructure(t, ctx.Family, m.module, m.value)
+		checkStructure(t, ctx.Family, m.module, m.value, sets)
 	}
 	if m := r.Target.module; m != nil {
-		checkStructure(t, ctx.Family, m, r.Target.value)
+		checkStructure(t, ctx.Family, m, r.Target.value, sets)
 	}
 	_, _, _ = r.Statements(nft.TableRef{Family: ctx.Family, Name: ctx.table()}.Chain(chain))
 	_, _, _ = r.Statements(nft.TableRef{Family: ctx.Family, Name: "seawall"}.Chain(chain))
 }
 
 // checkStructure reads back what the kernel would be sent.
-func checkStructure(t *testing.T, f nft.Family, m *Module, v extension) {
+func checkStructure(t *testing.T, f nft.Family, m *Module, v extension, sets *allSets) {
 	t.Helper()
 	if _, ok := v.(limit); ok {
 		return // its structure is never sent
@@ -66,7 +71,7 @@ func checkStructure(t *testing.T, f nft.Family, m *Module, v extension) {
 	}
 	var want, have words
 	v.format(&want)
-	got.format(&have)
+	named(t, got, sets).format(&have)
 	if back != m || want.String() != have.String() {
 		t.Fatalf("%s%s: read back as %s%s", m.Name, want.String(), back.Name, have.String())
 	}
@@ -100,7 +105,7 @@ func FuzzDecode(f *testing.F) {
 	for _, m := range registry {
 		f.Add(m.xtName(), m.Target, uint32(0), []byte{1, 2, 3, 4, 5, 6, 7, 8})
 	}
-	for _, c := range goodCases {
+	for _, c := range slices.Concat(goodCases, connectionCases) {
 		for _, family := range []nft.Family{nft.IPv4, nft.IPv6} {
 			ctx, _ := c.placeOf(family)
 			r, err := ParseText(ctx, c.rule)

@@ -135,12 +135,25 @@ func parseSetUse(a *arguments, option string) setUse {
 	return u
 }
 
-func (u setUse) format(w *words) {
+// text is the name; that of a set which was read back and not resolved is not
+// known here.
+func (u setUse) text() string {
 	if u.name == "" {
-		w.addf("#%d", u.index) // a set that was not resolved has no name here
-	} else {
-		w.name(u.name)
+		return fmt.Sprintf("#%d", u.index)
 	}
+	return u.name
+}
+
+// plain is a use of the set as it is parsed.
+func (u setUse) plain() setUse {
+	if u.dim == 0 {
+		return u
+	}
+	return setUse{name: u.text(), dim: u.dim, src: u.src}
+}
+
+func (u setUse) format(w *words) {
+	w.name(u.text())
 	var parts []string
 	for n := range u.dim {
 		if u.src&(2<<n) != 0 {

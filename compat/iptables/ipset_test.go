@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,37 @@ func (testSets) Name(index uint16) (string, error) {
 		return "", fmt.Errorf("there is no set with number %d", index)
 	}
 	return names[index], nil
+}
+
+// allSets has a set of every name, which it numbers.
+type allSets struct{ names []string }
+
+func (s *allSets) Index(name string) (uint16, nft.Family, error) {
+	i := slices.Index(s.names, name)
+	if i < 0 {
+		i = len(s.names)
+		s.names = append(s.names, name)
+	}
+	return uint16(i), 0, nil
+}
+
+func (s *allSets) Name(index uint16) (string, error) { return s.names[index], nil }
+
+// named gives what was decoded the names of its sets.
+func named(t *testing.T, v extension, sets SetResolver) extension {
+	t.Helper()
+	u, ok := v.(setUser)
+	if !ok {
+		return v
+	}
+	v, err := u.mapSets(func(u *setUse) (err error) {
+		u.name, err = sets.Name(u.index)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // makeSets makes the sets of testSets.

@@ -63,6 +63,11 @@ func parseConnlimit(a *arguments) extension {
 	return c
 }
 
+func (c connlimit) plain() extension {
+	c.mask.full = false
+	return c
+}
+
 // fullMask is the default mask.
 func fullMask(f nft.Family) wideMask {
 	return wideMask{Addr: prefixMask(f, addrBits(f)), full: true}

@@ -119,6 +119,11 @@ func checkProcName(name string) error {
 	return nil
 }
 
+func (r recent) plain() extension {
+	r.mask.full = false
+	return r
+}
+
 func (r recent) format(w *words) {
 	for _, o := range recentOptions {
 		if o.bit == r.command {

@@ -138,6 +138,11 @@ func decodeSetMatch(s *structure) extension {
 	return m
 }
 
+func (m setMatch) plain() extension {
+	m.set = m.set.plain()
+	return m
+}
+
 func (m setMatch) mapSets(f func(*setUse) error) (extension, error) {
 	err := f(&m.set)
 	return m, err

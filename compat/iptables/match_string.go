@@ -152,12 +152,13 @@ func decodeString(s *structure) extension {
 	s.only(1)
 	t := search{from: s.u16(), to: s.u16(), algorithm: s.text(algorithmBytes)}
 	pattern := s.bytes(maxPattern)
-	n := min(int(s.u8()), maxPattern)
+	length := int(s.u8())
+	n := min(length, maxPattern)
 	flags := s.u8()
 	t.pattern, t.invert, t.icase = string(pattern[:n]), flags&stringInvert != 0, flags&stringICase != 0
 	switch {
-	case n == 0 || strings.Trim(string(pattern[n:]), "\x00") != "":
-		s.fail("a pattern of %d bytes", n)
+	case n == 0 || n < length || strings.Trim(string(pattern[n:]), "\x00") != "":
+		s.fail("a pattern of %d bytes", length)
 	case flags > stringInvert|stringICase:
 		s.fail("unknown flags %#x", flags)
 	case !slices.Contains(algorithms(), t.algorithm):

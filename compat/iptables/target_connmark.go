@@ -79,6 +79,14 @@ func parseConnmarkTarget(a *arguments) extension {
 	return c
 }
 
+// plain drops a mask for the packet's mark, where that is not used.
+func (c setConnmark) plain() extension {
+	if c.mode == connmarkSet {
+		c.nfmask = math.MaxUint32
+	}
+	return c
+}
+
 func (c setConnmark) format(w *words) {
 	masks := []string{"--nfmask", fmt.Sprintf("0x%x", c.nfmask), "--ctmask", fmt.Sprintf("0x%x", c.ctmask)}
 	switch c.mode {

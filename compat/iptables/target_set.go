@@ -90,6 +90,11 @@ func decodeSetTarget(s *structure) extension {
 	return t
 }
 
+func (t setTarget) plain() extension {
+	t.add, t.del = t.add.plain(), t.del.plain()
+	return t
+}
+
 func (t setTarget) mapSets(f func(*setUse) error) (extension, error) {
 	for _, u := range []*setUse{&t.add, &t.del} {
 		if u.dim == 0 {
