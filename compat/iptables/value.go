@@ -162,6 +162,26 @@ func parsePort(text, proto string) (uint16, error) {
 	return 0, fmt.Errorf("unknown port %q", text)
 }
 
+// parsePorts reads one port, or two with a colon between them; a missing first
+// is 0, a missing second 65535.
+func parsePorts(text, proto string) (lo, hi uint16, err error) {
+	first, second, isRange := strings.Cut(text, ":")
+	if !isRange {
+		lo, err = parsePort(text, proto)
+		return lo, lo, err
+	}
+	hi = math.MaxUint16
+	if first != "" {
+		if lo, err = parsePort(first, proto); err != nil {
+			return 0, 0, err
+		}
+	}
+	if second != "" {
+		hi, err = parsePort(second, proto)
+	}
+	return lo, hi, err
+}
+
 func (v *value) mark() error {
 	first, second, hasMask := strings.Cut(v.text, "/")
 	n, ok := wholeNumber(first, 0, math.MaxUint32)
