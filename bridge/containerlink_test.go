@@ -73,7 +73,7 @@ func linksOpen(t *testing.T, filter string, change func(*bridge.NetworkSpec)) {
 	`
 	w.fates(table)
 	// Docker lets the sibling send from the linked port to any of the other's.
-	for i := range families {
+	for i := range w.families() {
 		for _, proto := range []string{"tcp", "udp"} {
 			p := netlab.Probe{
 				From: w.spaces["a2"], Proto: proto, Source: netip.AddrPortFrom(w.addrs["a2"][i], 90), To: netip.AddrPortFrom(w.addrs["a1"][i], 81),

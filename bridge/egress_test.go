@@ -74,7 +74,7 @@ func TestRandomMasquerade(t *testing.T) {
 			return !f.Outgoing && f.Proto == "udp" && f.To.Port() == 4321
 		})
 		var probes []netlab.RawProbe
-		for i := range families {
+		for i := range w.families() {
 			for port := range 8 {
 				probes = append(probes, netlab.RawProbe{
 					From: w.spaces["a1"], Interface: "eth0", DstMAC: w.hostMAC("a1"), Proto: "udp",
@@ -111,7 +111,7 @@ func TestNothingLeavesUntranslated(t *testing.T) {
 	for _, user := range []bool{false, true} {
 		if user {
 			w.byHand(func(b *nft.Batch) {
-				for _, f := range families {
+				for _, f := range w.userFamilies() {
 					b.AddRule(&nft.Rule{Chain: userChain(f), Statements: []nft.Statement{nft.IIFName.Eq("br-a"), accept}}, 0)
 				}
 			})
@@ -119,7 +119,7 @@ func TestNothingLeavesUntranslated(t *testing.T) {
 		seen := w.ext.Capture("eth0", func(f netlab.CapturedFrame) bool {
 			return !f.Outgoing && f.To.Port() == 4321 && f.From.Addr() != w.addrs["host"][0] && f.From.Addr() != w.addrs["host"][1]
 		})
-		for i := range families {
+		for i := range w.families() {
 			for _, src := range []string{"a1", "a2", "b1", "ext", "gw-b"} {
 				for _, flags := range []byte{netlab.RST, netlab.ACK, netlab.FIN | netlab.ACK, netlab.SYN | netlab.ACK, netlab.SYN} {
 					w.spaces["a1"].SendFrame("eth0", netlab.Frame{
@@ -221,7 +221,7 @@ func TestAcceptFwmark(t *testing.T) {
 	`)
 	// Marks have to be there before the guard looks: 0xe has the bits 2 of 3.
 	w.byHand(func(b *nft.Batch) {
-		for _, f := range families {
+		for _, f := range w.families() {
 			table := &nft.Table{Family: f, Name: "marks"}
 			chain := &nft.Chain{Table: table.Ref(), Name: "mark", Hook: nft.Prerouting, Priority: nft.PriorityRaw - 10}
 			b.Add(table, chain)

@@ -162,7 +162,7 @@ func TestUserlandProxyLater(t *testing.T) {
 		b1     tcp,udp,sctp  host:8080      a1 sees gw-a
 		ext    tcp,udp       a1:80          silent
 	`
-	alone := slices.Sorted(slices.Values(w.rules(seawallTables()...)))
+	alone := slices.Sorted(slices.Values(w.rules(w.tables()...)))
 	w.carriesLoopback(true)
 	for range 2 {
 		w.cfg.UserlandProxy = true
@@ -180,7 +180,7 @@ func TestUserlandProxyLater(t *testing.T) {
 		w.reopen()
 		w.carriesLoopback(true)
 		// Chains that were made anew are listed last.
-		w.sameAs("without a proxy", slices.Sorted(slices.Values(w.rules(seawallTables()...))), alone)
+		w.sameAs("without a proxy", slices.Sorted(slices.Values(w.rules(w.tables()...))), alone)
 		w.kernelIsDesired("without a proxy")
 		w.fates(same + `
 			host   tcp4,udp4,sctp4  loopback:8080  a1 sees gw-a

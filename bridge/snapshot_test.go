@@ -15,7 +15,7 @@ import (
 // object, links with their addresses, and sysctls.
 func (w *world) snapshot() []string {
 	w.t.Helper()
-	return slices.Concat(w.rules(seawallTables()...), w.links())
+	return slices.Concat(w.rules(w.tables()...), w.links())
 }
 
 // snapshotWithSockets is for hosts without servers that come and go.
@@ -150,5 +150,5 @@ func facts(fw *bridge.Firewall) []string {
 // generation is the number of the ruleset's last change.
 func (w *world) generation() uint32 {
 	w.t.Helper()
-	return w.load(seawallTables()...).Generation
+	return w.load(w.tables()...).Generation
 }

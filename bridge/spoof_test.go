@@ -235,7 +235,7 @@ func TestSpoofingInsideAConnection(t *testing.T) {
 		w.container("a", "a1", 2)
 		w.container("a", "a2", 3)
 		w.endpoint("a", "free", 4, true, true, bridge.EndpointSpec{AllowSpoofing: true})
-		for i := range families {
+		for i := range w.families() {
 			probe := netlab.RawProbe{
 				From: w.spaces["a1"], Interface: "eth0", DstMAC: w.host.MAC("br-a"), Proto: "udp",
 				Src: netip.AddrPortFrom(w.addrs["a1"][i], 7000), Dst: netip.AddrPortFrom(w.addrs["ext"][i], 80), Watch: w.ext,
