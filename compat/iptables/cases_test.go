@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,8 @@ var goodCases = []goodCase{
 	{"46", "", `-i eth0 ! -o br-0123456789ab -j DROP`, ``},
 	{"46", "", `-i br+ ! -o veth+ -j DROP`, ``},
 	{"46", "", `! -i + -o + -j DROP`, `! -i + -j DROP`},
+	{"46", "", `-o + -p tcp -j DROP`, `-p tcp -j DROP`},
+	{"4", "", `-i + -s 10.0.0.1 -j DROP`, `-s 10.0.0.1/32 -j DROP`},
 	{"46", "", `-i abcdefghijklmno -j DROP`, ``},
 	{"46", "", `! -p udp -j DROP`, ``},
 	{"46", "", `-p ALL -j DROP`, `-j DROP`},
@@ -161,7 +164,7 @@ func (c goodCase) placeOf(f nft.Family) (ctx Context, chain string) {
 // each calls f for the families of every case.
 func eachGoodCase(t *testing.T, f func(t *testing.T, c goodCase, ctx Context, chain, want string)) {
 	t.Helper()
-	for _, c := range goodCases {
+	for _, c := range slices.Concat(goodCases, connectionCases) {
 		for _, n := range c.families {
 			family := nft.IPv4
 			if n == '6' {

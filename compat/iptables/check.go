@@ -11,6 +11,9 @@ import (
 // check refuses what the kernel, or iptables, would refuse.
 func (p *parser) check() error {
 	r := &p.rule
+	if p.context.Hook == nft.NoHook {
+		p.context.Hook = hookOf(p.chain)
+	}
 	if err := r.valid(p.context); err != nil {
 		return err
 	}

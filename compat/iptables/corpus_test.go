@@ -18,16 +18,17 @@ var corpus = flag.String("corpus", "", "compare with the real iptables as record
 
 // A recording is what the real iptables made of a rule.
 type recording struct {
-	ID        string   `json:"id"`
-	Family    string   `json:"family"`
-	Chain     string   `json:"chain"`
-	Args      []string `json:"args"`
-	Loads     *bool    `json:"loads"`
-	Expect    string   `json:"expect"`
-	Canonical []string `json:"canonical"`
-	Module    string   `json:"module"`
-	Modules   []string `json:"modules"`
-	Target    string   `json:"target"`
+	ID        string     `json:"id"`
+	Family    string     `json:"family"`
+	Chain     string     `json:"chain"`
+	Setup     [][]string `json:"setup"`
+	Args      []string   `json:"args"`
+	Loads     *bool      `json:"loads"`
+	Expect    string     `json:"expect"`
+	Canonical []string   `json:"canonical"`
+	Module    string     `json:"module"`
+	Modules   []string   `json:"modules"`
+	Target    string     `json:"target"`
 }
 
 // TestCorpus holds the package against recordings: what is accepted, and its
@@ -35,6 +36,12 @@ type recording struct {
 func TestCorpus(t *testing.T) {
 	if *corpus == "" {
 		return // there is nothing to compare with unless -corpus names it
+	}
+	var h host
+	var conn *nft.Conn
+	if haveTool(t) {
+		h = newHost(t)
+		conn = h.dial()
 	}
 	bad := map[string][]string{}
 	total := map[string]int{}
@@ -53,7 +60,11 @@ func TestCorpus(t *testing.T) {
 			}
 			key := r.key()
 			total[key]++
-			if diff := r.compare(); diff != "" {
+			diff := r.compare()
+			if diff == "" && conn != nil && r.works() && len(r.Setup) <= 2 {
+				diff = r.compareWithTool(h, conn)
+			}
+			if diff != "" {
 				bad[key] = append(bad[key], fmt.Sprintf("%s %q: %s", r.ID, r.Args, diff))
 			}
 		}
@@ -73,15 +84,43 @@ func (r recording) key() string {
 	return strings.Join(append(r.Modules, r.Target), " ")
 }
 
-func (r recording) compare() string {
+func (r recording) works() bool { return r.Expect == "ok" || r.Loads != nil && *r.Loads }
+
+func (r recording) context() Context {
 	ctx := Context{Family: nft.IPv4, Table: "filter", Hook: nft.Forward}
 	if r.Family == "ipv6" {
 		ctx.Family = nft.IPv6
 	}
-	wantOK := r.Expect == "ok" || r.Loads != nil && *r.Loads
+	return ctx
+}
+
+// compareWithTool gives the rule to the real iptables, in a chain that FORWARD
+// jumps to.
+func (r recording) compareWithTool(h host, conn *nft.Conn) string {
+	var want []string
+	for _, line := range r.Canonical {
+		args := strings.SplitN(line, " ", 3)
+		want = append(want, strings.Join(args[2:], " "))
+	}
+	ctx := r.context()
+	for _, a := range [][]string{{"-j"}, {"-g"}} {
+		if i := slices.Index(r.Args, a[0]); i >= 0 && i+1 < len(r.Args) {
+			_, _ = h.run(ctx.Family, "-N", r.Args[i+1]) // it may be a chain
+			defer func() { _, _ = h.run(ctx.Family, "-X", r.Args[i+1]) }()
+		}
+	}
+	if err := h.agrees(conn, ctx, "USER", r.Args, want); err != nil {
+		return "tool: " + err.Error()
+	}
+	return ""
+}
+
+func (r recording) compare() string {
+	ctx := r.context()
+	wantOK := r.works()
 	rules, err := ParseAll(ctx, r.Args)
 	for i := range rules {
-		if rules[i], err = rules[i].Resolve(numberedSets{}); err != nil {
+		if rules[i], err = rules[i].Resolve(testSets{}); err != nil {
 			break
 		}
 	}

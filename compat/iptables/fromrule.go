@@ -3,6 +3,7 @@ package iptables
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -33,7 +34,27 @@ func FromRule(r *nft.Rule) (Rule, error) {
 	if r.Comment != "" {
 		d.rule.Matches = append(d.rule.Matches, Match{findModule("comment", false, d.rule.Family), comment{r.Comment}})
 	}
+	if err := d.rule.exact(Context{Family: d.rule.Family, Table: r.Chain.Table.Name}); err != nil {
+		return fail(err)
+	}
 	return d.rule, nil
+}
+
+// exact checks that the rule's text says all there is to it. The kernel may hold
+// what iptables would not have made.
+func (r Rule) exact(c Context) error {
+	text := r.String()
+	again, err := ParseText(c, text)
+	if err != nil {
+		return fmt.Errorf("read as %q: %w: %w", text, err, ErrNoForm)
+	}
+	same := again.Protocol == r.Protocol && again.Source == r.Source && again.Destination == r.Destination &&
+		again.In == r.In && again.Out == r.Out && again.Fragment == r.Fragment &&
+		slices.Equal(again.Matches, r.Matches) && again.Target == r.Target
+	if !same {
+		return fmt.Errorf("more than %q says: %w", text, ErrNoForm)
+	}
+	return nil
 }
 
 // A reader makes a rule of statements.

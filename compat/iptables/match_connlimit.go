@@ -131,8 +131,8 @@ func decodeConnlimit(s *structure) extension {
 // kernelPart skips a pointer at the end of the structure, which the kernel has
 // for itself and lists as zeros, or not at all.
 func (s *structure) kernelPart(n int) {
-	s.at = (s.at + 7) &^ 7
-	if s.at < len(s.b) {
+	if at := (s.at + 7) &^ 7; at < len(s.b) {
+		s.at = at
 		s.skip(n)
 	}
 }

@@ -82,7 +82,7 @@ func (p ports) compile(f nft.Field[uint16]) (s []nft.Statement, ok bool) {
 // anyPorts are all ports.
 func anyPorts() ports { return ports{hi: math.MaxUint16} }
 
-// portsOf reads what compile made.
+// portsOf reads what compile made, in the form that iptables writes.
 func portsOf(c nft.Comparison) (ports, bool) {
 	lo, hi := uint16(c.Number(c.Value)), uint16(c.Number(c.To))
 	switch c.Op {
@@ -95,9 +95,9 @@ func portsOf(c nft.Comparison) (ports, bool) {
 	case nft.AtLeast:
 		return ports{lo, math.MaxUint16, false}, lo != 0
 	case nft.Above:
-		return ports{0, lo, true}, lo != math.MaxUint16
+		return ports{lo + 1, math.MaxUint16, false}, lo != math.MaxUint16
 	case nft.Below:
-		return ports{lo, math.MaxUint16, true}, lo != 0
+		return ports{0, lo - 1, false}, lo != 0
 	}
 	return ports{}, false
 }

@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -30,6 +31,7 @@ const (
 )
 
 const (
+	defaultRecentName = "DEFAULT"
 	// maxRecentName is the longest name, without the zero at its end.
 	maxRecentName = 199
 	// maxRecentHits is how many packets the kernel remembers of an address.
@@ -67,7 +69,7 @@ func matchRecent() *Module {
 
 func parseRecent(a *arguments) extension {
 	r := recent{
-		name: "DEFAULT", seconds: uint32(a.number("seconds")), hitcount: uint32(a.number("hitcount")),
+		name: defaultRecentName, seconds: uint32(a.number("seconds")), hitcount: uint32(a.number("hitcount")),
 		reap: a.has("reap"), rttl: a.has("rttl"), mask: fullMask(a.family()),
 	}
 	for _, o := range recentOptions {
@@ -86,10 +88,21 @@ func parseRecent(a *arguments) extension {
 		case "rsource", "rdest":
 			r.rdest = v.option.Name == "rdest"
 		case "mask":
+			requireFullAddr(a, "mask")
 			r.mask = wideMask{Addr: v.addr, full: v.addr.Is6() && v.addr == r.mask.Addr}
 		}
 	}
 	return r
+}
+
+// requireFullAddr refuses short forms of an address. The base options read them
+// in another way than these: as 10.0.0.0 and 0.0.0.10.
+func requireFullAddr(a *arguments, name string) {
+	if text := a.text(name); text != "localhost" {
+		if _, err := netip.ParseAddr(text); err != nil {
+			a.fail(name, "%q is not an address in full", text)
+		}
+	}
 }
 
 // checkProcName refuses what cannot be the name of a file in /proc/net, which
@@ -140,7 +153,12 @@ func (r recent) xt(nft.Family) (uint32, []byte) {
 	l.u32(r.hitcount)
 	l.u8(r.command | b2u(r.rttl)*recentTTL | b2u(r.reap)*recentReap)
 	l.bool(r.invert)
-	l.text(r.name, maxRecentName+1)
+	// iptables writes the name over the default one, of which the end remains.
+	name := append([]byte(r.name), 0)
+	if len(name) < len(defaultRecentName) {
+		name = append(name, defaultRecentName[len(name):]...)
+	}
+	l.text(string(name), maxRecentName+1)
 	l.bool(r.rdest)
 	r.mask.layout(&l)
 	return 1, l.b

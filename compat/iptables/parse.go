@@ -40,6 +40,8 @@ type parser struct {
 	// commands allows -A, -I and -N, as in save files.
 	commands bool
 	restore  bool
+	// otherFamily tells that the line of a save file is for the other family.
+	otherFamily bool
 
 	rule    Rule
 	matches []*arguments
@@ -81,7 +83,7 @@ func (p *parser) parse() error {
 		}
 	}
 	invert := 0
-	for {
+	for !p.otherFamily {
 		start, cluster := p.next, p.cluster
 		got := p.scan()
 		switch got.kind {
@@ -111,6 +113,7 @@ func (p *parser) parse() error {
 		}
 		invert = 0
 	}
+	return nil
 }
 
 // take handles an option.

@@ -41,6 +41,9 @@ func (p *parser) baseOption(v *value) error {
 	case "set-counters":
 		return p.counters(v)
 	case "table":
+		if p.restore {
+			return refuse(v.word, "-t", "-t is not possible in a save file")
+		}
 		err = p.table(v.text)
 	case "ipv4":
 		return p.family(v, nft.IPv4)
@@ -212,6 +215,10 @@ func (p *parser) table(name string) error {
 }
 
 func (p *parser) family(v *value, want nft.Family) error {
+	if p.context.Family != want && p.restore {
+		p.otherFamily = true
+		return nil
+	}
 	if p.context.Family != want {
 		return refuse(v.word, v.option.Name, "-%c is for %s", v.option.Short, toolName(want))
 	}

@@ -20,6 +20,7 @@ func targetTEE() *Module {
 			{Name: "oif", Kind: KindText, Min: 1, Max: 15, Value: "interface"},
 		},
 		parse: func(a *arguments) extension {
+			requireFullAddr(a, "gateway")
 			gateway, _ := a.network("gateway")
 			if gateway.IsUnspecified() {
 				a.fail("gateway", "%s is not the address of a neighbour", gateway)
