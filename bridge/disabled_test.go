@@ -203,6 +203,7 @@ func TestDisableLater(t *testing.T) {
 // A user's chain that leads to one that has to go keeps it from going, with the reason; a chain in the place of one that
 // has to come does so, too. Nothing changes.
 func TestDisableIsRefused(t *testing.T) {
+	nativeChains(t)
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{})
 	table := seawallTables()[0]

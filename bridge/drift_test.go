@@ -17,6 +17,7 @@ import (
 
 // What a stranger has changed is noticed by the next update, which changes nothing, and mended by Heal.
 func TestDriftAndHeal(t *testing.T) {
+	nativeChains(t)
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{})
 	w.handAppend("a1", 81, accept)

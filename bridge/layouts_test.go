@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"flag"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/seawall-net/seawall/bridge"
@@ -15,13 +16,13 @@ import (
 // layout's Docker did not have are left out, and so is IPv6 where it had none; see the Makefile's target layouts.
 var layoutName = flag.String("layout", "native", "the layout of the firewalls that are tested")
 
-func testedLayout() bridge.Layout {
+var testedLayout = sync.OnceValue(func() bridge.Layout {
 	layout, err := compat.LayoutNamed(*layoutName)
 	if err != nil {
 		panic(err)
 	}
 	return layout
-}
+})
 
 // nativeChains leaves a test to the layouts that have the chains, sets and maps of the native one: those that it names.
 func nativeChains(t testing.TB) {
@@ -51,15 +52,14 @@ func userChain(f nft.Family) nft.ChainRef { return testedLayout().UserChain(f) }
 
 // lacksIPv6 and lacksSCTP tell whether the layout's Docker had none of it. Then tests have neither such networks and
 // ports, nor such probes.
-func lacksIPv6() bool {
-	n := &bridge.Network{Host: &bridge.Host{}, Spec: specA}
-	return testedLayout().Check(n) != nil
-}
+var lacksIPv6 = sync.OnceValue(func() bool {
+	return testedLayout().Check(&bridge.Network{Host: &bridge.Host{}, Spec: specA}) != nil
+})
 
-func lacksSCTP() bool {
-	b := &bridge.Binding{Endpoint: &bridge.Endpoint{Network: &bridge.Network{Host: &bridge.Host{}}}, Port: portmap.MustParse("80:80/sctp")}
-	return testedLayout().Check(b) != nil
-}
+var lacksSCTP = sync.OnceValue(func() bool {
+	n := &bridge.Network{Host: &bridge.Host{}, Spec: networkSpec("a", "172.30.1.0/24")}
+	return testedLayout().Check(&bridge.Binding{Endpoint: &bridge.Endpoint{Network: n}, Port: portmap.MustParse("80:80/sctp")}) != nil
+})
 
 // probed tells whether the layout's Docker knew of a probe's family and protocol.
 func (w *world) probed(family int, proto string) bool {
