@@ -27,12 +27,14 @@ func disabling(families ...int) (cfg bridge.Config) {
 	return cfg
 }
 
-// hooks is how many base chains a family's table has.
+// hooks is how many base chains a family's tables have. One of iptables' that does nothing stays for others.
 func (w *world) hooks(family int) int {
 	w.t.Helper()
 	n := 0
-	for o := range w.load(w.tables(families[family])...).Objects() {
-		if c, ok := o.(*nft.Chain); ok && c.Hook != nft.NoHook {
+	rs := w.load(w.tables(families[family])...)
+	for o := range rs.Objects() {
+		c, ok := o.(*nft.Chain)
+		if ok && c.Hook != nft.NoHook && (c.Table.Name == "seawall" || c.Policy == nft.PolicyDrop || len(rs.Rules(c.Ref())) > 0) {
 			n++
 		}
 	}
