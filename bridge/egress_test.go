@@ -18,9 +18,9 @@ func TestDisableMasquerade(t *testing.T) {
 			w := modeWorld(t, func(s *bridge.NetworkSpec) { s.DisableMasquerade = true })
 			w.filterBridges(filter)
 			w.fates(`
-				a1    tcp,udp,sctp  ext:80     ext sees a1
-				a1    icmp          ext        delivered
-				a1    tcp,udp       host:8090  b1 sees a1
+				a1    tcp,udp,sctp  ext:80     ext sees a1  [raw-is-first: silent]
+				a1    icmp          ext        delivered    [raw-is-first: silent]
+				a1    tcp,udp       host:8090  b1 sees a1   [raw-is-first: silent]
 				ext   tcp,udp,sctp  a1:80      silent
 				ext   tcp,udp,sctp  a1:81      silent
 				ext   icmp          a1         silent
@@ -59,7 +59,7 @@ func TestSNAT(t *testing.T) {
 		# Not what stays in the network.
 		a2    tcp,udp       a1:81      a1 sees a2
 		a2    tcp,udp       host:8080  a1 sees gw-a
-		host  tcp,udp       host:8080  a1 sees gw-a
+		host  tcp,udp       host:8080  a1 sees gw-a  [fixed-source-for-host: a1 sees host2]
 		ext   tcp,udp       host:8080  a1 sees ext
 		ext   tcp,udp       a1:80      silent
 	`)
@@ -192,7 +192,9 @@ func TestTrustedInterfaces(t *testing.T) {
 		friend  tcp           a1:9005    a1 sees friend
 		friend  tcp,udp,sctp  host:8080  a1 sees friend
 		# Not what is not published, nor what is published on one address of the host.
-		friend  tcp,udp,sctp  a1:81      silent
+		friend  tcp4          a1:81      silent  [one-address: a1 sees friend]
+		friend  tcp6          a1:81      silent
+		friend  udp,sctp      a1:81      silent
 		friend  udp           a1:9005    silent
 		friend  tcp,udp,sctp  a2:80      silent
 		friend  icmp          a1         silent
@@ -234,8 +236,8 @@ func TestAcceptFwmark(t *testing.T) {
 		}
 	})
 	w.fates(`
-		ext   tcp,udp       a1:81      a1 sees ext
-		ext   tcp,udp       a2:81      a2 sees ext
+		ext   tcp,udp       a1:81      a1 sees ext  [raw-is-first: silent]
+		ext   tcp,udp       a2:81      a2 sees ext  [raw-is-first: silent]
 		ext   tcp,udp       a1:80      silent
 		ext   tcp           a1:82      silent
 		ext   tcp,udp       b1:81      silent

@@ -69,8 +69,8 @@ func TestFlowsFollowTheGateway(t *testing.T) {
 	c := w.clients(`
 		ext   udp4  host:8080  c sees ext  | c sees ext  | c sees ext  | c sees ext
 		ext   udp6  host:8080  c sees ext  | c sees ext  | c sees ext  | c sees ext
-		host  udp4  host:8080  c sees gw-a | c sees gw-b | c sees gw-b | c sees gw-a
-		host  udp6  host:8080  c sees gw-a | c sees gw-a | c sees gw-b | c sees gw-a
+		host  udp4  host:8080  c sees gw-a | c sees gw-b | c sees gw-b | c sees gw-a  [fixed-source-for-host: c sees gw-a | c sees host2 | c sees host2 | c sees gw-a]
+		host  udp6  host:8080  c sees gw-a | c sees gw-a | c sees gw-b | c sees gw-a  [fixed-source-for-host: c sees gw-a | c sees gw-a | c sees host2 | c sees gw-a]
 		ext   sctp  host:8080  c sees ext  | c sees ext  | c sees ext  | c sees ext
 	`)
 	c.ask()

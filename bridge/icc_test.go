@@ -75,10 +75,10 @@ func TestNoICC(t *testing.T) {
 			a2    icmp          a1         silent
 			a1    tcp,udp       a2:81      silent
 			# By the host's addresses, but only there.
-			a2    tcp,udp,sctp  host:8080  a1 sees gw-a
-			a2    tcp,udp,sctp  gw-a:8080  a1 sees gw-a
-			a1    tcp,udp,sctp  host:8080  a1 sees gw-a
-			a1    tcp,udp,sctp  gw-a:8080  a1 sees gw-a
+			a2    tcp,udp,sctp  host:8080  a1 sees gw-a  [siblings-without-icc: silent]
+			a2    tcp,udp,sctp  gw-a:8080  a1 sees gw-a  [siblings-without-icc: silent]
+			a1    tcp,udp,sctp  host:8080  a1 sees gw-a  [siblings-without-icc: silent]
+			a1    tcp,udp,sctp  gw-a:8080  a1 sees gw-a  [siblings-without-icc: silent]
 			a2    tcp,udp       host:81    refused
 			# To everybody else the network is as others are.
 			b1    tcp,udp,sctp  host:8080  a1 sees gw-a

@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/seawall-net/seawall/bridge"
@@ -221,7 +222,11 @@ func TestSpoofing(t *testing.T) {
 
 		// Who may spoof does all of it, in the others' names: nobody trusts their neighbours afterwards.
 		free := w.station("free", "eth0")
-		w.arrive("free", nil, wellFormed(append(honest(free, sibling, host), forged(free, sibling, host)...), filter), watchers...)
+		all := wellFormed(append(honest(free, sibling, host), forged(free, sibling, host)...), filter)
+		if filter == filterOn && w.differs("forged-host-source", 1) {
+			all = slices.DeleteFunc(all, func(f linkFrame) bool { return f.what == "the host's link-local address" })
+		}
+		w.arrive("free", nil, all, watchers...)
 	})
 }
 

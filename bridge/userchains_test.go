@@ -115,8 +115,8 @@ func TestUsersOwnChainsAndSets(t *testing.T) {
 	w.reopen()
 	stays("open with other options")
 	for name, change := range map[string]func(*nft.Batch){
-		"chain flushed":      func(b *nft.Batch) { b.Flush(&nft.Chain{Table: seawallTables()[0], Name: "raw-prerouting"}) },
-		"table made dormant": func(b *nft.Batch) { b.Add(&nft.Table{Family: nft.IPv4, Name: "seawall", Flags: nft.TableDormant}) },
+		"chain flushed":                 func(b *nft.Batch) { b.Flush(&nft.Chain{Table: seawallTables()[0], Name: "raw-prerouting"}) },
+		"table made dormant":            func(b *nft.Batch) { b.Add(&nft.Table{Family: nft.IPv4, Name: "seawall", Flags: nft.TableDormant}) },
 		"chain of theirs, rule of ours": func(b *nft.Batch) { b.Delete(w.jumpToUserChain(nft.IPv4)) },
 	} {
 		w.byHand(change)
