@@ -80,6 +80,7 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err er
 		return was, b, err
 	}
 	b, err = fw.reprogram(have, was.own)
+	fw.alignPolicies(before, &b)
 	return was, b, err
 }
 

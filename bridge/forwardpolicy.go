@@ -63,6 +63,25 @@ func (tx *Tx) unsetPolicies(log []applied) {
 	}
 }
 
+// alignPolicies adds to a batch what it takes that the policies are those of the
+// families that are enabled now: nothing is dropped in one that was disabled.
+func (fw *Firewall) alignPolicies(before *Host, b *nft.Batch) {
+	layout, ok := fw.layout.(PolicyLayout)
+	if !ok {
+		return
+	}
+	for _, f := range fw.state.forwarding {
+		if !f.Policy || before.Disabled(f.Family) == fw.state.host.Disabled(f.Family) {
+			continue
+		}
+		ref, p := layout.PolicyChain(f.Family), nft.PolicyDrop
+		if fw.state.host.Disabled(f.Family) {
+			p = nft.PolicyAccept
+		}
+		b.SetPolicy(&nft.Chain{Table: ref.Table, Name: ref.Name, Policy: p})
+	}
+}
+
 // hasSetPolicy tells whether the policy of a chain is what the firewall has set.
 func (fw *Firewall) hasSetPolicy(c *nft.Chain) bool {
 	f := fw.state.forwarding[c.Table.Family]
