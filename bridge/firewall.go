@@ -101,6 +101,10 @@ func namespace(f *os.File) (*os.File, error) {
 	return ns, nil
 }
 
+// NetNS is the network namespace that the firewall works in: an open file of its
+// own, which Close closes.
+func (fw *Firewall) NetNS() *os.File { return fw.ns }
+
 // Close ends the work on the firewall. The rules stay in force; the next Open
 // takes them over. Published ports are held no longer: until then, other processes
 // can take them, although packets from outside do not reach them.

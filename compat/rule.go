@@ -89,7 +89,7 @@ func Format(r Rule) string {
 // Compile returns the rule as rules of nf_tables for a chain of its family: in
 // iptables' own tables as iptables programs it, elsewhere in nf_tables' own terms
 // where these mean exactly the same. There are none if the rule is not for the
-// chain's family. Sets of ipset have to be resolved before: see Rule.Resolve.
+// chain's family. Sets of ipset have to be resolved before: see [Rule.Resolve].
 func Compile(r Rule, chain nft.ChainRef) ([]*nft.Rule, error) {
 	var out []*nft.Rule
 	for _, rule := range r.In(chain.Table.Family) {

@@ -51,7 +51,11 @@ func (t *userTable) compile(rules []Rule) ([]*nft.Rule, error) {
 	}
 	var out []*nft.Rule
 	for _, r := range rules {
-		made, err := Compile(r, t.ref)
+		resolved, err := t.resolved(r)
+		if err != nil {
+			return nil, err
+		}
+		made, err := Compile(resolved, t.ref)
 		if err != nil {
 			return nil, err
 		}
@@ -123,6 +127,9 @@ func (t *userTable) list(chain nft.ChainRef) []ListedRule {
 	var out []ListedRule
 	for i, loaded := range t.loaded.Rules(chain) {
 		rule, err := iptables.FromRule(loaded)
+		if err == nil {
+			rule, err = t.named(rule)
+		}
 		out = append(out, ListedRule{Number: i + 1, Rule: rule, Err: err, Loaded: loaded})
 	}
 	return out

@@ -48,6 +48,15 @@ func (r Rule) exact(c Context) error {
 	if err != nil {
 		return fmt.Errorf("read as %q: %w: %w", text, err, ErrNoForm)
 	}
+	// Sets have numbers in the kernel, and names in the text.
+	again, err = again.mapSets(func(u *setUse) error {
+		_, err := fmt.Sscanf(u.name, "#%d", &u.index)
+		u.name, u.resolved = "", true
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	same := again.Protocol == r.Protocol && again.Source == r.Source && again.Destination == r.Destination &&
 		again.In == r.In && again.Out == r.Out && again.Fragment == r.Fragment &&
 		slices.EqualFunc(again.Matches, r.Matches, Match.same) && again.Target.same(r.Target)
