@@ -353,13 +353,14 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 		_ = w.fw.Update(context.Background(), func(tx *bridge.Tx) error { change(tx); panic("the caller's own") })
 	}()
 	// The kernel itself refuses the end of a batch: a rule can be deleted but once.
-	w.byHand(func(b *nft.Batch) { b.Add(&nft.Rule{Chain: userChain(nft.IPv6), Statements: []nft.Statement{accept}}) })
-	rules, err := w.fw.UserRules(context.Background(), nft.IPv6)
+	family := w.userFamilies()[len(w.userFamilies())-1]
+	w.byHand(func(b *nft.Batch) { b.Add(&nft.Rule{Chain: userChain(family), Statements: []nft.Statement{accept}}) })
+	rules, err := w.fw.UserRules(context.Background(), family)
 	if err != nil || len(rules) != 1 {
 		t.Fatal(rules, err)
 	}
 	w.byHand(func(b *nft.Batch) { b.Delete(rules[0]) })
-	err = w.try(func(tx *bridge.Tx) { change(tx); tx.UserChain(nft.IPv6).Delete(rules[0]) })
+	err = w.try(func(tx *bridge.Tx) { change(tx); tx.UserChain(family).Delete(rules[0]) })
 	var refused *nft.ObjectError
 	if !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &refused) {
 		t.Errorf("a rule that is gone: %v", err)
