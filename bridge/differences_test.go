@@ -49,7 +49,8 @@ var differences = map[string]difference{
 	// Chain DOCKER, with the rules of links and for ICMP to routed networks, is asked for networks that are not internal, and before ICC.
 	"links-of-internal": {},
 	"icmp-of-routed":    {first: "docker-28"},
-	// What keeps networks from each other is asked before what is published, and drops what was translated, too.
+	// What keeps networks from each other is asked before what is published and what is established: it drops what was
+	// translated, too, and answers to what a rule of the user's let through.
 	"other-networks": {last: "docker-18.05"},
 	// With a proxy, what comes from any network is left to it: the chain of translations returns at its head.
 	"to-the-proxy": {first: "docker-1.10", last: "docker-18.05"},

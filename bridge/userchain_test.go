@@ -27,7 +27,7 @@ func TestUserChainVerdicts(t *testing.T) {
 	w.handAppend("a2", 81, fall)
 	w.handAppend("a2", 81, accept)
 	w.fates(`
-		b1     tcp,udp,sctp  a1:81       a1 sees gw-a  [raw-is-first: silent]
+		b1     tcp,udp,sctp  a1:81       a1 sees gw-a  [raw-is-first: silent]  [other-networks: silent]
 		ext    tcp,udp,sctp  host:8080   silent
 		b1     tcp,udp,sctp  host:8080   silent
 		ext    tcp,udp       host:8083   a3 sees ext
@@ -193,7 +193,7 @@ func TestUserChainInATx(t *testing.T) {
 	w.fates(`
 		ext    tcp4,udp4  host:8080   silent
 		ext    tcp6,udp6  host:8080   a1 sees ext
-		b1     tcp4,udp4  a2:81       a2 sees gw-a  [raw-is-first: silent]
+		b1     tcp4,udp4  a2:81       a2 sees gw-a  [raw-is-first: silent]  [other-networks: silent]
 		b1     tcp6,udp6  a2:81       silent
 	`)
 	rules, err := w.fw.UserRules(context.Background(), nft.IPv4)
