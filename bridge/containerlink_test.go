@@ -61,7 +61,7 @@ func linksOpen(t *testing.T, filter, kind string, change func(*bridge.NetworkSpe
 	w.link("a", "a1", "a2", "80", "80/udp", "80/sctp", "9000-9001", "90", "90/udp")
 	opened := "a2 sees a1  [links-of-ipv4: silent]"
 	if kind == "internal" {
-		opened = "a2 sees a1  [links-of-internal: silent]"
+		opened = "a2 sees a1  [links-of-internal: closed]"
 	}
 	ping := "silent"
 	if kind == "routed" {

@@ -35,6 +35,9 @@ func TestSharedNamespace(t *testing.T) {
 	w.spaces["a1"].Listen("udp", ":88")
 	for _, from := range []string{"ext", "b1", "host", "a1"} {
 		for i := range w.families() {
+			if from == "b1" && w.differs("other-networks", i) {
+				continue
+			}
 			if got := w.greeting(from, w.addrs["host"][i].String(), 8088); got != "the second container" {
 				t.Errorf("%s to %s: %q", from, w.addrs["host"][i], got)
 			}

@@ -47,8 +47,18 @@ var differences = map[string]difference{
 	// Raw drops what is for a port that is published on a loopback address.
 	"raw-guards-loopback": {first: "docker-28"},
 	// Chain DOCKER, with the rules of links and for ICMP to routed networks, is asked for networks that are not internal, and before ICC.
-	"links-of-internal": {first: "docker-28"},
+	"links-of-internal": {},
 	"icmp-of-routed":    {first: "docker-28"},
+	// What keeps networks from each other is asked before what is published and what is established: it drops what was
+	// translated, too, and answers to what a rule of the user's let through.
+	"other-networks": {last: "docker-18.05"},
+	// With a proxy, what comes from any network is left to it: the chain of translations returns at its head.
+	"to-the-proxy": {first: "docker-1.10", last: "docker-18.05"},
+	// What an internal network sends is dropped unless it is for the subnet, and under br_netfilter this goes for the
+	// groups by which its containers look for each other.
+	"internal-discovery": {last: "docker-18.05", ipv6Only: true},
+	// Clients with link-local addresses are led to containers, who cannot answer.
+	"link-local-clients": {last: "docker-18.05", ipv6Only: true},
 	// Under br_netfilter, a bridged packet with a source of the host's is masqueraded: rules do not see where it is from.
 	"forged-host-source": {},
 	// A port that is published on one address of the host is open by the container's own address, where that is reached at all.

@@ -20,7 +20,7 @@ func TestDirectAccessFromTheLAN(t *testing.T) {
 		ext    tcp,udp,sctp  a2:80       silent
 		ext    icmp          a1          silent
 		# The accept holds where packets come from our own networks.
-		b1     tcp,udp,sctp  a1:81       a1 sees gw-a  [raw-is-first: silent]
+		b1     tcp,udp,sctp  a1:81       a1 sees gw-a  [raw-is-first: silent]  [other-networks: silent]
 		b1     tcp,udp,sctp  a1:80       silent
 	`)
 	for _, name := range []string{"a1", "a2"} {

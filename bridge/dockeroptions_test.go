@@ -33,7 +33,7 @@ func TestHostBindingOfOneFamily(t *testing.T) {
 		ext   tcp6,udp6        host:8080   refused
 		ext   tcp4             host:9005   a1 sees ext
 		ext   tcp6             host:9005   refused
-		b1    tcp4,udp4        host:8080   a1 sees gw-a
+		b1    tcp4,udp4        host:8080   a1 sees gw-a  [other-networks: silent]
 		b1    tcp6,udp6        host:8080   refused
 		ext   tcp,udp,sctp     a1:80       silent
 		# Who names an address gets it.

@@ -240,7 +240,7 @@ func TestFailedRemovalKeepsLinks(t *testing.T) {
 	w.fates(`
 		ext  tcp,udp  host:8080  a1 sees ext
 		a2   tcp,udp  a1:80      a1 sees a2
-		b1   tcp,udp  host:8080  a1 sees gw-a
+		b1   tcp,udp  host:8080  a1 sees gw-a  [other-networks: silent]
 		a1   tcp,udp  ext:80     ext sees host
 		host tcp,udp  loopback:8080  a1 sees gw-a
 	`)

@@ -20,7 +20,7 @@ func TestDisableMasquerade(t *testing.T) {
 			w.fates(`
 				a1    tcp,udp,sctp  ext:80     ext sees a1  [raw-is-first: silent]
 				a1    icmp          ext        delivered    [raw-is-first: silent]
-				a1    tcp,udp       host:8090  b1 sees a1   [raw-is-first: silent]
+				a1    tcp,udp       host:8090  b1 sees a1   [raw-is-first: silent]  [other-networks: silent]
 				ext   tcp,udp,sctp  a1:80      silent
 				ext   tcp,udp,sctp  a1:81      silent
 				ext   icmp          a1         silent
@@ -55,7 +55,7 @@ func TestSNAT(t *testing.T) {
 		a1    tcp,udp,sctp  ext:80     ext sees host2
 		a1    icmp          ext        delivered
 		b1    tcp,udp       ext:80     ext sees host
-		a1    tcp,udp       host:8090  b1 sees host2
+		a1    tcp,udp       host:8090  b1 sees host2  [other-networks: silent]
 		# Not what stays in the network.
 		a2    tcp,udp       a1:81      a1 sees a2
 		a2    tcp,udp       host:8080  a1 sees gw-a

@@ -27,7 +27,7 @@ const others = `
 	# By other ports, of the same endpoint, too.
 	ext   tcp,udp       host:9090   a1 sees ext
 	ext   tcp,udp       host:9080   b1 sees ext
-	b1    tcp,udp       host:9090   a1 sees gw-a
+	b1    tcp,udp       host:9090   a1 sees gw-a  [other-networks: silent]
 `
 
 // router is a world in which the host leads to far, and has three containers. It holds no ports: the host has servers of
@@ -71,7 +71,7 @@ func TestPublicationTakesOverFlows(t *testing.T) {
 		host  udp4       loopback:8080  refused | a1 sees gw-a | a2 sees gw-a | refused | refused
 		host  udp        host:8080      refused | a1 sees gw-a | a2 sees gw-a | refused | a2 sees gw-a
 		host  tcp        host2:8080     refused | a1 sees gw-a | reset        | refused | refused
-		b1    udp        gw-b:8080      refused | a1 sees gw-a | a2 sees gw-a | refused | refused
+		b1    udp        gw-b:8080      refused | a1 sees gw-a | a2 sees gw-a | refused | refused  [other-networks: refused | silent | silent | refused | refused]
 		a1    udp,tcp4   ext:80         ext sees host | ext sees host | ext sees host | ext sees host | ext sees host
 	`)
 	next := func() { t.Helper(); c.ask(); others() }
@@ -185,13 +185,13 @@ func TestFlowsEndWithTheirEndpoint(t *testing.T) {
 		ext  tcp,udp  host:8090  a2 sees ext
 		ext  tcp,udp  host:9080  b1 sees ext
 		a2   tcp,udp  ext:80     ext sees host
-		b1   tcp,udp  host:8090  a2 sees gw-a
+		b1   tcp,udp  host:8090  a2 sees gw-a  [other-networks: silent]
 		ext  tcp,udp  far:8080   far sees ext
 	`)
 	c := w.clients(`
 		ext  udp       host:8080  a1 sees ext  | refused | a3 sees ext
 		ext  sctp      host:8080  a1 sees ext  | silent  | a3 sees ext
-		b1   udp       host:8080  a1 sees gw-a | refused | a3 sees gw-a
+		b1   udp       host:8080  a1 sees gw-a | refused | a3 sees gw-a  [other-networks: silent | refused | silent]
 		ext  tcp       host:8080  a1 sees ext  | reset   | a3 sees ext
 	`)
 	// What the container asks ext from its port 7777, ext answers to the host's.
@@ -245,9 +245,9 @@ func TestFlowsEndWithTheirEndpoint(t *testing.T) {
 // What is not published any more is not reached by the endpoint's own address either. Siblings and the host may go on.
 func TestFlowsToAnEndpointsOwnAddress(t *testing.T) {
 	t.Parallel()
-	for name, world := range map[string]func() *world{
-		"routed": func() *world { return modeWorld(t, mode(bridge.Routed)) },
-		"allow direct routing": func() *world {
+	for name, world := range map[string]func(t *testing.T) *world{
+		"routed": func(t *testing.T) *world { return modeWorld(t, mode(bridge.Routed)) },
+		"allow direct routing": func(t *testing.T) *world {
 			w := newWorld(t, bridge.Config{AllowDirectRouting: true})
 			w.networkA()
 			w.container("a", "a1", 2, "8080:80", "8080:80/udp", "8080:80/sctp")
@@ -256,7 +256,7 @@ func TestFlowsToAnEndpointsOwnAddress(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := world()
+			w := world(t)
 			w.patientTracking()
 			w.publish("a", "a1", "8070:81", "8070:81/udp", "8071:81/udp")
 			c := w.clients(`
@@ -289,7 +289,7 @@ func TestFlowsEndWithTheirNetwork(t *testing.T) {
 	c := w.clients(`
 		ext  udp  host:9080  b1 sees ext  | refused
 		ext  tcp  host:9080  b1 sees ext  | reset
-		a1   udp  host:9080  b1 sees gw-b | refused
+		a1   udp  host:9080  b1 sees gw-b | refused  [other-networks: silent | refused]
 		b1   udp  ext:80     ext sees host
 	`)
 	c.ask()

@@ -75,8 +75,8 @@ func TestHairpin(t *testing.T) {
 				host   tcp4          loopback:9001  a2 sees gw-a
 				host   tcp,udp       loopback:81    refused
 				# Another network does.
-				b1     tcp,udp,sctp  host:8080      a1 sees gw-a
-				b1     tcp           gw-b:9000      a2 sees gw-a
+				b1     tcp,udp,sctp  host:8080      a1 sees gw-a  [other-networks: silent]
+				b1     tcp           gw-b:9000      a2 sees gw-a  [other-networks: silent]
 				# What is published on a loopback address is nobody else's.
 				ext    tcp,udp       host:8082      refused
 				b1     tcp,udp       gw-b:8082      refused

@@ -48,7 +48,7 @@ func TestGatewayAddressFromTheLAN(t *testing.T) {
 		ext   tcp,udp       gw-b:8080  silent
 		ext   icmp          gw-a       silent
 		# Containers and the host itself may.
-		b1    tcp,udp,sctp  gw-a:8080  a1 sees gw-a
+		b1    tcp,udp,sctp  gw-a:8080  a1 sees gw-a  [other-networks: silent]
 		b1    tcp,udp       gw-a:8089  host sees b1
 		a1    icmp          gw-a       delivered
 		host  tcp,udp,sctp  gw-a:8080  a1 sees gw-a

@@ -81,7 +81,7 @@ func TestNoICC(t *testing.T) {
 			a1    tcp,udp,sctp  gw-a:8080  a1 sees gw-a  [siblings-without-icc: silent]
 			a2    tcp,udp       host:81    refused
 			# To everybody else the network is as others are.
-			b1    tcp,udp,sctp  host:8080  a1 sees gw-a
+			b1    tcp,udp,sctp  host:8080  a1 sees gw-a  [other-networks: silent]
 			ext   tcp,udp,sctp  host:8080  a1 sees ext
 			host  tcp,udp,sctp  a2:80      a2 sees gw-a
 			a1    tcp,udp,sctp  ext:80     ext sees host

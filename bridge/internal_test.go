@@ -19,10 +19,14 @@ func TestInternal(t *testing.T) {
 			w := modeWorld(t, internal)
 			w.filterBridges(filter)
 			w.serve("host", 8089)
+			discovery := ""
+			if filter == filterOn {
+				discovery = "[internal-discovery: silent]"
+			}
 			w.fates(`
 				# Its endpoints reach each other, and the host by its address there.
-				a2    tcp,udp,sctp  a1:81      a1 sees a2
-				a2    icmp          a1         delivered
+				a2    tcp,udp,sctp  a1:81      a1 sees a2 ` + discovery + `
+				a2    icmp          a1         delivered  ` + discovery + `
 				a2    tcp,udp       gw-a:8089  host sees a2
 				a2    icmp          gw-a       delivered
 				host  tcp,udp,sctp  a1:81      a1 sees gw-a

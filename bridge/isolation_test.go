@@ -36,10 +36,10 @@ func TestIsolation(t *testing.T) {
 				b1     icmp          a1          silent
 				a1     tcp,udp,sctp  b1:80       silent
 				# A published port is reached through every address of the host.
-				b1     tcp,udp,sctp  host:8080   a1 sees gw-a
-				b1     tcp,udp,sctp  host2:8080  a1 sees gw-a
-				b1     tcp,udp,sctp  gw-b:8080   a1 sees gw-a
-				b1     tcp,udp,sctp  gw-a:8080   a1 sees gw-a
+				b1     tcp,udp,sctp  host:8080   a1 sees gw-a  [other-networks: silent]
+				b1     tcp,udp,sctp  host2:8080  a1 sees gw-a  [other-networks: silent]
+				b1     tcp,udp,sctp  gw-b:8080   a1 sees gw-a  [other-networks: silent]
+				b1     tcp,udp,sctp  gw-a:8080   a1 sees gw-a  [other-networks: silent]
 				b1     tcp,udp       host:81     refused
 				# The host reaches all.
 				host   tcp,udp,sctp  a1:80       a1 sees gw-a

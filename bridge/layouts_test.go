@@ -74,7 +74,8 @@ func (w *world) families() []nft.Family {
 	return families[:]
 }
 
-// userFamilies are those in which the layout has a DOCKER-USER. From here on the test is about no others.
+// userFamilies are those in which the layout has a DOCKER-USER. From here on the test is about no others. A rule that the
+// layout has put there goes: it returns, and who appends others has to delete it.
 func (w *world) userFamilies() []nft.Family {
 	w.t.Helper()
 	if userChain(nft.IPv4) == (nft.ChainRef{}) {
@@ -83,5 +84,22 @@ func (w *world) userFamilies() []nft.Family {
 	if userChain(nft.IPv6) == (nft.ChainRef{}) {
 		w.ipv4Only = true
 	}
+	if layout, ok := testedLayout().(bridge.UserInitializer); ok {
+		w.deleteUserRules(layout)
+	}
 	return w.families()
+}
+
+func (w *world) deleteUserRules(layout bridge.UserInitializer) {
+	w.t.Helper()
+	for _, f := range w.families() {
+		for _, initial := range layout.InitialUserRules(f) {
+			what, _ := initial.Signature()
+			for _, r := range w.load(userChain(f).Table).Rules(userChain(f)) {
+				if is, ok := r.Signature(); ok && is == what {
+					w.byHand(func(b *nft.Batch) { b.Delete(r) })
+				}
+			}
+		}
+	}
 }

@@ -215,7 +215,7 @@ func TestTeardown(t *testing.T) {
 			t.Errorf("left: %s", o.ID())
 		}
 	}
-	if left != len(chains) || left != 2 {
+	if left != len(chains) || left != len(w.userFamilies()) {
 		t.Errorf("%d user rules left, want %q", left, chains)
 	}
 	w.open()

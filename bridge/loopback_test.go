@@ -40,7 +40,7 @@ func TestFramesToLoopback(t *testing.T) {
 				a1   tcp,udp       loopback:9090  host stays quiet
 				# The same frames to other addresses arrive.
 				ext  tcp,udp,sctp  host:8080      a1 answers
-				b1   tcp,udp,sctp  host:8080      a1 answers
+				b1   tcp,udp,sctp  host:8080      a1 answers  [other-networks: a1 gets nothing]
 			`)
 			w.fates(`
 				host  tcp,udp  loopback:9090  host sees loopback

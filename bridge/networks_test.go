@@ -79,6 +79,14 @@ func fromHost(network string) string {
 	return "c sees gw-" + network
 }
 
+// fromNetworkA is what c sees of a2, which is in network a.
+func fromNetworkA(network string) string {
+	if network == "a" {
+		return "c sees gw-a"
+	}
+	return "c sees gw-" + network + " [other-networks: silent]"
+}
+
 // atGateway is what is true of c where its gateway is in a network, for what a table's protocols say.
 func (w *world) atGateway(network, source, tcp, udp, sctp string) {
 	w.t.Helper()
@@ -90,12 +98,12 @@ func (w *world) atGateway(network, source, tcp, udp, sctp string) {
 		ext   %[3]s              host:9101  c sees ext
 		ext   %[3]s              host:8082  c sees ext
 		ext   %[3]s              host2:8082 refused
-		a2    %[3]s,%[4]s        host:8080  c sees gw-%[1]s
+		a2    %[3]s,%[4]s        host:8080  %[7]s
 		ext   %[3]s              host:9003  refused
 		ext   %[3]s              c.a:80     silent
 		ext   %[3]s              c.b:80     silent
 		ext   %[3]s              c.i:80     silent
-	`, network, source, tcp, udp, sctp, fromHost(network)))
+	`, network, source, tcp, udp, sctp, fromHost(network), fromNetworkA(network)))
 }
 
 func (w *world) loopbackAt(network string) {

@@ -55,12 +55,12 @@ func TestUserlandProxy(t *testing.T) {
 				host   tcp4          host2:8083     a2 sees host
 				host   tcp6          host2:8083     a2 sees host2
 				# To the container: from other networks, and from outside.
-				b1     tcp,udp,sctp  host:8080      a1 sees gw-a
-				b1     tcp,udp,sctp  gw-b:8080      a1 sees gw-a
-				b1     tcp           gw-a:9000      a2 sees gw-a
-				b1     udp           host:9101      a2 sees gw-a
-				b1     tcp           host2:9201     a2 sees gw-a
-				b1     tcp           host2:8083     a2 sees gw-a
+				b1     tcp,udp,sctp  host:8080      a1 sees gw-a  [to-the-proxy: host sees b1]
+				b1     tcp,udp,sctp  gw-b:8080      a1 sees gw-a  [to-the-proxy: host sees b1]
+				b1     tcp           gw-a:9000      a2 sees gw-a  [to-the-proxy: host sees b1]
+				b1     udp           host:9101      a2 sees gw-a  [to-the-proxy: host sees b1]
+				b1     tcp           host2:9201     a2 sees gw-a  [to-the-proxy: host sees b1]
+				b1     tcp           host2:8083     a2 sees gw-a  [to-the-proxy: host sees b1]
 				ext    tcp,udp,sctp  host:8080      a1 sees ext
 				ext    tcp           host:9001      a2 sees ext
 				ext    udp           host2:9100     a2 sees ext
@@ -160,7 +160,6 @@ func TestUserlandProxyLater(t *testing.T) {
 	w.serve("host", 8080, 8082)
 	same := `
 		ext    tcp,udp,sctp  host:8080      a1 sees ext
-		b1     tcp,udp,sctp  host:8080      a1 sees gw-a
 		ext    tcp,udp       a1:80          silent
 	`
 	alone := slices.Sorted(slices.Values(w.rules(w.tables()...)))
@@ -171,6 +170,7 @@ func TestUserlandProxyLater(t *testing.T) {
 		w.carriesLoopback(false)
 		w.kernelIsDesired("with a proxy")
 		w.fates(same + `
+			b1     tcp,udp,sctp  host:8080      a1 sees gw-a  [to-the-proxy: host sees b1]
 			host   tcp,udp,sctp  loopback:8080  host sees loopback
 			host   tcp           loopback:8082  host sees loopback
 			host   tcp,udp,sctp  host:8080      a1 sees host
@@ -184,6 +184,7 @@ func TestUserlandProxyLater(t *testing.T) {
 		w.sameAs("without a proxy", slices.Sorted(slices.Values(w.rules(w.tables()...))), alone)
 		w.kernelIsDesired("without a proxy")
 		w.fates(same + `
+			b1     tcp,udp,sctp     host:8080      a1 sees gw-a  [other-networks: silent]
 			host   tcp4,udp4,sctp4  loopback:8080  a1 sees gw-a
 			host   tcp4             loopback:8082  a2 sees gw-a
 			host   tcp,udp,sctp     host:8080      a1 sees gw-a

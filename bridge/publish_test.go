@@ -246,8 +246,9 @@ func TestLinkLocalClients(t *testing.T) {
 	} {
 		for _, p.Proto = range []string{"tcp", "udp"} {
 			p.From = w.ext
-			if r := w.Probe(p); r.Outcome != netlab.Silent {
-				t.Errorf("%s from %s to %s: %v, want silent", p.Proto, p.Source, p.To, r)
+			want := w.outcomeHere("silent [link-local-clients: unreachable]", 1)
+			if r := w.Probe(p); w.outcome(r) != want {
+				t.Errorf("%s from %s to %s: %v, want "+want, p.Proto, p.Source, p.To, r)
 			}
 			p.To = netip.AddrPortFrom(p.To.Addr(), 8081) // nobody's port
 			if r := w.Probe(p); r.Outcome != netlab.Refused {

@@ -99,6 +99,7 @@ func TestReadOnlySysctlsThatAreWrong(t *testing.T) {
 			readOnlySysctls(t)
 			before := w.snapshot()
 			err := w.try(func(tx *bridge.Tx) { tx.CreateNetwork(networkSpec("a", c.subnets...)) })
+			w.refused(err)
 			if !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%v\nwant %s", err, c.text)
 			}

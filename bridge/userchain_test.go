@@ -27,11 +27,11 @@ func TestUserChainVerdicts(t *testing.T) {
 	w.handAppend("a2", 81, fall)
 	w.handAppend("a2", 81, accept)
 	w.fates(`
-		b1     tcp,udp,sctp  a1:81       a1 sees gw-a  [raw-is-first: silent]
+		b1     tcp,udp,sctp  a1:81       a1 sees gw-a  [raw-is-first: silent]  [other-networks: silent]
 		ext    tcp,udp,sctp  host:8080   silent
 		b1     tcp,udp,sctp  host:8080   silent
 		ext    tcp,udp       host:8083   a3 sees ext
-		b1     tcp,udp       host:8083   a3 sees gw-a
+		b1     tcp,udp       host:8083   a3 sees gw-a  [other-networks: silent]
 		b1     tcp,udp       a2:81       silent
 		# Where no rule matches, ours decide.
 		ext    tcp,udp       host:8084   a3 sees ext
@@ -45,7 +45,7 @@ func TestUserChainVerdicts(t *testing.T) {
 	w.handInsert("a1", 81, drop)
 	w.fates(`
 		ext    tcp,udp,sctp  host:8080   a1 sees ext
-		b1     tcp,udp,sctp  host:8080   a1 sees gw-a
+		b1     tcp,udp,sctp  host:8080   a1 sees gw-a  [other-networks: silent]
 		b1     tcp,udp,sctp  a1:81       silent
 	`)
 }
@@ -102,7 +102,7 @@ func TestUserChainClosesOnePublication(t *testing.T) {
 		ext    tcp,udp  host:8090   silent
 		b1     tcp,udp  host:8090   silent
 		ext    tcp,udp  host:8091   a3 sees ext
-		b1     tcp,udp  host:8091   a3 sees gw-a
+		b1     tcp,udp  host:8091   a3 sees gw-a  [other-networks: silent]
 		ext    tcp4     host2:8092  a3 sees ext
 		# A container's own port is not the published one, and nobody else's is closed.
 		a1     tcp,udp  a3:80       a3 sees a1
@@ -178,6 +178,7 @@ func (w *world) userRules() []string {
 func TestUserChainInATx(t *testing.T) {
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{})
+	w.userFamilies()
 	to := func(name string, port uint16, verdict nft.Statement) bridge.UserRule {
 		return bridge.UserRule{Comment: name, Statements: []nft.Statement{
 			nft.IPDaddr.Eq(w.addrs[name][0]), nft.THDport.Eq(port), verdict,
@@ -192,7 +193,7 @@ func TestUserChainInATx(t *testing.T) {
 	w.fates(`
 		ext    tcp4,udp4  host:8080   silent
 		ext    tcp6,udp6  host:8080   a1 sees ext
-		b1     tcp4,udp4  a2:81       a2 sees gw-a  [raw-is-first: silent]
+		b1     tcp4,udp4  a2:81       a2 sees gw-a  [raw-is-first: silent]  [other-networks: silent]
 		b1     tcp6,udp6  a2:81       silent
 	`)
 	rules, err := w.fw.UserRules(context.Background(), nft.IPv4)
@@ -217,6 +218,7 @@ func TestUserChainInATx(t *testing.T) {
 func TestUserChainOfBothFamilies(t *testing.T) {
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{})
+	w.userFamilies()
 	w.update(func(tx *bridge.Tx) {
 		u := tx.UserChain()
 		u.Append(bridge.UserRule{Statements: []nft.Statement{nft.TCPDport.Eq(80), drop}})

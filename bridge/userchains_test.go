@@ -42,6 +42,7 @@ var counts = regexp.MustCompile(` packets \d+ bytes \d+`)
 func (w *world) usersOwn() []string {
 	w.t.Helper()
 	names := []string{"DOCKER-USER", "mine", "mine-too", "blocked"}
+	w.userFamilies()
 	var lines []string
 	for o := range w.load(w.tables()...).Objects() {
 		if slices.Contains(names, o.ID().Name) {

@@ -128,7 +128,7 @@ func TestNoWindow(t *testing.T) {
 			w.fates(`
 				# What may pass does, under fire.
 				ext  tcp,udp  host:8080  a1 sees ext
-				b1   tcp,udp  host:8080  a1 sees gw-a
+				b1   tcp,udp  host:8080  a1 sees gw-a  [other-networks: silent]
 			`)
 		}
 		w.publish("b", "b1", "8090:80")
