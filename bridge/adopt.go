@@ -80,6 +80,7 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err er
 		return was, b, err
 	}
 	b, err = fw.reprogram(have, was.own)
+	fw.alignPolicies(before, &b)
 	return was, b, err
 }
 
@@ -213,7 +214,7 @@ func (fw *Firewall) restore(host *Host, records []record) error {
 func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoints map[uint64]*Endpoint) error {
 	switch r.kind {
 	case recordForward:
-		f := &Forwarding{Host: host, Family: r.family}
+		f := &Forwarding{Host: host, Family: r.family, Policy: r.policy}
 		f.record = f.encode()
 		tx.add(f)
 	case recordNetwork:

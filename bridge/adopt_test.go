@@ -93,12 +93,15 @@ func TestOpenRefusesForeignTables(t *testing.T) {
 	if err := w.fw.Teardown(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range []nft.Object{
-		&nft.Chain{Table: seawallTables()[0], Name: "forward"},
-		&nft.Set{Table: seawallTables()[0], Name: "published", Key: nft.TypeIPv4Addr},
-		&nft.Chain{Table: seawallTables()[0], Name: "DOCKER-USER", Hook: nft.Forward},
+	foreign := []nft.Object{
+		&nft.Set{Table: seawallTables()[0], Name: "guard", Key: nft.TypeIPv4Addr},
+		&nft.Chain{Table: seawallTables()[0], Name: "raw-prerouting"},
 		&nft.Chain{Table: seawallTables()[0], Name: "raw-prerouting", Hook: nft.Prerouting, Userdata: "something else"},
-	} {
+	}
+	if user := userChain(nft.IPv4); user.Table == seawallTables()[0] {
+		foreign = append(foreign, &nft.Chain{Table: user.Table, Name: user.Name, Hook: nft.Forward})
+	}
+	for _, o := range foreign {
 		w.byHand(func(b *nft.Batch) { b.Add(&nft.Table{Family: nft.IPv4, Name: "seawall"}, o) })
 		before := w.rules()
 		fw, err := bridge.Open(context.Background(), w.cfg)

@@ -14,6 +14,7 @@ import (
 // A stranger who changes objects of ours in the middle of much other traffic is found out by the updates that follow,
 // and nothing that an update reported as done is lost once the firewall has healed.
 func TestStrangersAreFoundOutAmongBusyOnes(t *testing.T) {
+	nativeChains(t)
 	t.Parallel()
 	w := newWorld(t, bridge.Config{})
 	w.networkA()

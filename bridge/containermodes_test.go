@@ -34,14 +34,14 @@ func TestSharedNamespace(t *testing.T) {
 	}
 	w.spaces["a1"].Listen("udp", ":88")
 	for _, from := range []string{"ext", "b1", "host", "a1"} {
-		for i := range families {
+		for i := range w.families() {
 			if got := w.greeting(from, w.addrs["host"][i].String(), 8088); got != "the second container" {
 				t.Errorf("%s to %s: %q", from, w.addrs["host"][i], got)
 			}
 		}
 	}
 	// Both see each other on the loopback of the namespace.
-	for i := range families {
+	for i := range w.families() {
 		if got := w.greeting("a1", w.addrs["loopback"][i].String(), 88); got != "the second container" {
 			t.Errorf("loopback: %q", got)
 		}
@@ -165,7 +165,7 @@ func TestHostNetwork(t *testing.T) {
 	`)
 	// A user's drop of everything that is forwarded is none of the host's business.
 	w.byHand(func(b *nft.Batch) {
-		for _, f := range families {
+		for _, f := range w.userFamilies() {
 			b.AddRule(&nft.Rule{Chain: userChain(f), Statements: []nft.Statement{drop}}, 0)
 		}
 	})

@@ -20,7 +20,7 @@ func TestDirectAccessFromTheLAN(t *testing.T) {
 		ext    tcp,udp,sctp  a2:80       silent
 		ext    icmp          a1          silent
 		# The accept holds where packets come from our own networks.
-		b1     tcp,udp,sctp  a1:81       a1 sees gw-a
+		b1     tcp,udp,sctp  a1:81       a1 sees gw-a  [raw-is-first: silent]
 		b1     tcp,udp,sctp  a1:80       silent
 	`)
 	for _, name := range []string{"a1", "a2"} {
@@ -50,8 +50,8 @@ func TestAllowDirectRouting(t *testing.T) {
 		ext    tcp           a3:9009     a3 sees ext
 		# What is published on one address of the host is reached by that one only.
 		host   tcp4          loopback:8081  a4 sees gw-a
-		ext    tcp           a4:81       silent
-		ext    tcp           a4:9101     silent
+		ext    tcp           a4:81       silent  [one-address: a4 sees ext]
+		ext    tcp           a4:9101     silent  [one-address: a4 sees ext]
 		# The port of the host is none of the container.
 		ext    tcp,udp,sctp  a1:8080     silent
 		ext    tcp,udp,sctp  a1:81       silent

@@ -89,7 +89,7 @@ func TestOptionsInForce(t *testing.T) {
 		ext   tcp,udp    a1:81      silent
 		a1    tcp4,udp4  ext:80     ext sees host2
 		a1    tcp6,udp6  ext:80     ext sees a1
-		b1    tcp,udp    ext:80     ext sees b1
+		b1    tcp,udp    ext:80     ext sees b1  [raw-is-first: silent]
 		ext   tcp,udp    b1:80      silent
 	`)
 }

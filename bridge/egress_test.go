@@ -18,9 +18,9 @@ func TestDisableMasquerade(t *testing.T) {
 			w := modeWorld(t, func(s *bridge.NetworkSpec) { s.DisableMasquerade = true })
 			w.filterBridges(filter)
 			w.fates(`
-				a1    tcp,udp,sctp  ext:80     ext sees a1
-				a1    icmp          ext        delivered
-				a1    tcp,udp       host:8090  b1 sees a1
+				a1    tcp,udp,sctp  ext:80     ext sees a1  [raw-is-first: silent]
+				a1    icmp          ext        delivered    [raw-is-first: silent]
+				a1    tcp,udp       host:8090  b1 sees a1   [raw-is-first: silent]
 				ext   tcp,udp,sctp  a1:80      silent
 				ext   tcp,udp,sctp  a1:81      silent
 				ext   icmp          a1         silent
@@ -59,7 +59,7 @@ func TestSNAT(t *testing.T) {
 		# Not what stays in the network.
 		a2    tcp,udp       a1:81      a1 sees a2
 		a2    tcp,udp       host:8080  a1 sees gw-a
-		host  tcp,udp       host:8080  a1 sees gw-a
+		host  tcp,udp       host:8080  a1 sees gw-a  [fixed-source-for-host: a1 sees host2]
 		ext   tcp,udp       host:8080  a1 sees ext
 		ext   tcp,udp       a1:80      silent
 	`)
@@ -74,7 +74,7 @@ func TestRandomMasquerade(t *testing.T) {
 			return !f.Outgoing && f.Proto == "udp" && f.To.Port() == 4321
 		})
 		var probes []netlab.RawProbe
-		for i := range families {
+		for i := range w.families() {
 			for port := range 8 {
 				probes = append(probes, netlab.RawProbe{
 					From: w.spaces["a1"], Interface: "eth0", DstMAC: w.hostMAC("a1"), Proto: "udp",
@@ -111,7 +111,7 @@ func TestNothingLeavesUntranslated(t *testing.T) {
 	for _, user := range []bool{false, true} {
 		if user {
 			w.byHand(func(b *nft.Batch) {
-				for _, f := range families {
+				for _, f := range w.userFamilies() {
 					b.AddRule(&nft.Rule{Chain: userChain(f), Statements: []nft.Statement{nft.IIFName.Eq("br-a"), accept}}, 0)
 				}
 			})
@@ -119,7 +119,7 @@ func TestNothingLeavesUntranslated(t *testing.T) {
 		seen := w.ext.Capture("eth0", func(f netlab.CapturedFrame) bool {
 			return !f.Outgoing && f.To.Port() == 4321 && f.From.Addr() != w.addrs["host"][0] && f.From.Addr() != w.addrs["host"][1]
 		})
-		for i := range families {
+		for i := range w.families() {
 			for _, src := range []string{"a1", "a2", "b1", "ext", "gw-b"} {
 				for _, flags := range []byte{netlab.RST, netlab.ACK, netlab.FIN | netlab.ACK, netlab.SYN | netlab.ACK, netlab.SYN} {
 					w.spaces["a1"].SendFrame("eth0", netlab.Frame{
@@ -192,7 +192,9 @@ func TestTrustedInterfaces(t *testing.T) {
 		friend  tcp           a1:9005    a1 sees friend
 		friend  tcp,udp,sctp  host:8080  a1 sees friend
 		# Not what is not published, nor what is published on one address of the host.
-		friend  tcp,udp,sctp  a1:81      silent
+		friend  tcp4          a1:81      silent  [one-address: a1 sees friend]
+		friend  tcp6          a1:81      silent
+		friend  udp,sctp      a1:81      silent
 		friend  udp           a1:9005    silent
 		friend  tcp,udp,sctp  a2:80      silent
 		friend  icmp          a1         silent
@@ -221,7 +223,7 @@ func TestAcceptFwmark(t *testing.T) {
 	`)
 	// Marks have to be there before the guard looks: 0xe has the bits 2 of 3.
 	w.byHand(func(b *nft.Batch) {
-		for _, f := range families {
+		for _, f := range w.families() {
 			table := &nft.Table{Family: f, Name: "marks"}
 			chain := &nft.Chain{Table: table.Ref(), Name: "mark", Hook: nft.Prerouting, Priority: nft.PriorityRaw - 10}
 			b.Add(table, chain)
@@ -234,8 +236,8 @@ func TestAcceptFwmark(t *testing.T) {
 		}
 	})
 	w.fates(`
-		ext   tcp,udp       a1:81      a1 sees ext
-		ext   tcp,udp       a2:81      a2 sees ext
+		ext   tcp,udp       a1:81      a1 sees ext  [raw-is-first: silent]
+		ext   tcp,udp       a2:81      a2 sees ext  [raw-is-first: silent]
 		ext   tcp,udp       a1:80      silent
 		ext   tcp           a1:82      silent
 		ext   tcp,udp       b1:81      silent

@@ -367,8 +367,8 @@ func TestTeardownEndsFlows(t *testing.T) {
 func (w *world) deleteTables() {
 	w.t.Helper()
 	var b nft.Batch
-	for _, table := range bridge.Native().Tables() {
-		b.Delete(&nft.Table{Family: table.Family, Name: table.Name})
+	for _, table := range w.load(w.tables()...).Tables() {
+		b.Delete(table)
 	}
 	w.commit(b)
 }

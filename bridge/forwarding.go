@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -18,6 +19,9 @@ type Forwarding struct {
 	Host *Host
 	// Family is nft.IPv4 or nft.IPv6.
 	Family nft.Family
+	// Policy says that the firewall has also given the chain of a [PolicyLayout]
+	// the policy to drop.
+	Policy bool
 
 	record string
 }
@@ -80,8 +84,13 @@ func (tx *Tx) needForwarding(n *Network) {
 		}
 		if !on {
 			f := &Forwarding{Host: tx.fw.state.host, Family: family}
+			if f.Policy, err = tx.fw.accepts(family); err != nil {
+				tx.fail(fmt.Errorf("bridge: %w", err))
+				return
+			}
 			f.record = f.encode()
 			tx.add(f)
+			tx.setPolicy(f, nft.PolicyDrop)
 		}
 	}
 }
@@ -103,6 +112,7 @@ func (tx *Tx) endForwarding() {
 		}
 		if !needed {
 			tx.remove(f)
+			tx.setPolicy(f, nft.PolicyAccept)
 		}
 	}
 }

@@ -63,18 +63,14 @@ func (w *world) handInsert(to string, port uint16, verdict nft.Statement) {
 }
 
 func (w *world) eachUserRule(to string, port uint16, verdict nft.Statement, do func(*nft.Rule)) {
-	for i, f := range families {
+	for i, f := range w.userFamilies() {
 		do(&nft.Rule{Chain: userChain(f), Statements: []nft.Statement{
 			nft.Daddr(f).Eq(w.addrs[to][i]), nft.THDport.Eq(port), verdict,
 		}})
 	}
 }
 
-func userChain(f nft.Family) nft.ChainRef {
-	return nft.TableRef{Family: f, Name: "seawall"}.Chain("DOCKER-USER")
-}
-
-// seawallTables are the native layout's.
+// seawallTables are our own: the native layout has no others.
 func seawallTables() []nft.TableRef {
 	return []nft.TableRef{{Family: nft.IPv4, Name: "seawall"}, {Family: nft.IPv6, Name: "seawall"}, {Family: nft.Bridge, Name: "seawall"}}
 }
@@ -83,7 +79,7 @@ func seawallTables() []nft.TableRef {
 func (w *world) witness(names ...string) {
 	w.t.Helper()
 	w.byHand(func(b *nft.Batch) {
-		for i, f := range families {
+		for i, f := range w.families() {
 			t := &nft.Table{Family: f, Name: "witness"}
 			c := &nft.Chain{Table: t.Ref(), Name: "tracked", Hook: nft.Prerouting, Priority: trackingPriority + 1}
 			b.Add(t, c)
@@ -103,7 +99,7 @@ const trackingPriority = -200
 func (w *world) witnessed(name string) int {
 	w.t.Helper()
 	total := 0
-	for _, f := range families {
+	for _, f := range w.families() {
 		t := nft.TableRef{Family: f, Name: "witness"}
 		for _, r := range w.load(t).Rules(t.Chain("tracked")) {
 			if r.Comment == name {

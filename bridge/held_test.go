@@ -400,7 +400,7 @@ func TestHeldPortsAreSilent(t *testing.T) {
 	w := publishing(t, bridge.Config{})
 	w.publish("a", "a1", "127.0.0.1:8080:80", "127.0.0.1:8080:80/udp")
 	// The host itself is not led to the container: it meets the sockets.
-	w.byHand(dropNAT)
+	w.dropNAT()
 	for _, proto := range []string{"tcp", "udp"} {
 		if r := w.host.Probe(proto, "127.0.0.1:8080"); r.Outcome != netlab.Silent {
 			t.Errorf("%s: %v", proto, r)

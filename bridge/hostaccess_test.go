@@ -52,7 +52,8 @@ func TestGatewayAddressFromTheLAN(t *testing.T) {
 		b1    tcp,udp       gw-a:8089  host sees b1
 		a1    icmp          gw-a       delivered
 		host  tcp,udp,sctp  gw-a:8080  a1 sees gw-a
-		host  tcp,udp       gw-a:8089  host sees gw-a
+		host  tcp4,udp4     gw-a:8089  host sees gw-a  [own-addresses: host sees host]
+		host  tcp6,udp6     gw-a:8089  host sees gw-a
 		host  icmp          gw-a       delivered
 	`)
 }

@@ -75,10 +75,10 @@ func TestNoICC(t *testing.T) {
 			a2    icmp          a1         silent
 			a1    tcp,udp       a2:81      silent
 			# By the host's addresses, but only there.
-			a2    tcp,udp,sctp  host:8080  a1 sees gw-a
-			a2    tcp,udp,sctp  gw-a:8080  a1 sees gw-a
-			a1    tcp,udp,sctp  host:8080  a1 sees gw-a
-			a1    tcp,udp,sctp  gw-a:8080  a1 sees gw-a
+			a2    tcp,udp,sctp  host:8080  a1 sees gw-a  [siblings-without-icc: silent]
+			a2    tcp,udp,sctp  gw-a:8080  a1 sees gw-a  [siblings-without-icc: silent]
+			a1    tcp,udp,sctp  host:8080  a1 sees gw-a  [siblings-without-icc: silent]
+			a1    tcp,udp,sctp  gw-a:8080  a1 sees gw-a  [siblings-without-icc: silent]
 			a2    tcp,udp       host:81    refused
 			# To everybody else the network is as others are.
 			b1    tcp,udp,sctp  host:8080  a1 sees gw-a
@@ -88,7 +88,7 @@ func TestNoICC(t *testing.T) {
 		`)
 		// By way of the host's MAC, siblings are not reached either.
 		var probes []netlab.RawProbe
-		for i := range families {
+		for i := range w.families() {
 			for _, proto := range []string{"tcp", "udp"} {
 				probes = append(probes, netlab.RawProbe{
 					From: w.spaces["a2"], Interface: "eth0", DstMAC: w.host.MAC("br-a"), Proto: proto,
@@ -110,14 +110,14 @@ func TestNoICCMark(t *testing.T) {
 	eachFilter(t, func(t *testing.T, filter string) {
 		const mark = 1 << 27
 		w := newWorld(t, bridge.Config{Layout: bridge.NativeWith(bridge.NativeOptions{ICCMark: mark})})
-		before := w.rules(seawallTables()...)
+		before := w.rules(w.tables()...)
 		w.networkApart()
 		w.filterBridges(filter)
 		w.container("a", "a1", 2, "8080:80", "8080:80/udp")
 		w.container("a", "a2", 3)
 		// Somebody else marks everything, with all other bits.
 		w.byHand(func(b *nft.Batch) {
-			for _, f := range families {
+			for _, f := range w.families() {
 				table := &nft.Table{Family: f, Name: "marks"}
 				chain := &nft.Chain{Table: table.Ref(), Name: "c", Hook: nft.Prerouting, Priority: nft.PriorityRaw}
 				b.Add(table, chain, &nft.Rule{Chain: chain.Ref(), Statements: []nft.Statement{nft.Mark.Set(^uint32(mark))}})
@@ -132,6 +132,6 @@ func TestNoICCMark(t *testing.T) {
 			t.Errorf("heal: %t, %v", healed, err)
 		}
 		w.update(func(tx *bridge.Tx) { tx.RemoveNetwork("a") })
-		w.sameAs("after the network", w.rules(seawallTables()...), before)
+		w.sameAs("after the network", w.rules(w.tables()...), before)
 	})
 }

@@ -104,7 +104,7 @@ func TestFramesFromInternal(t *testing.T) {
 	`)
 	// In the name of somebody who may.
 	var probes []netlab.RawProbe
-	for i := range families {
+	for i := range w.families() {
 		for _, src := range []string{"b1", "host", "ext", "gw-a"} {
 			probes = append(probes, netlab.RawProbe{
 				From: w.spaces["a1"], Interface: "eth0", DstMAC: w.hostMAC("a1"), Proto: "udp",

@@ -197,7 +197,7 @@ func TestTeardown(t *testing.T) {
 	if err := w.fw.Teardown(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	rs := w.load(seawallTables()...)
+	rs := w.load(w.tables()...)
 	left := 0
 	for o := range rs.Objects() {
 		switch o := o.(type) {

@@ -60,7 +60,7 @@ func TestFramesToLoopbackWithoutTheGuard(t *testing.T) {
 	w.byHand(func(b *nft.Batch) { b.Flush(&nft.Chain{Table: seawallTables()[0], Name: "raw-prerouting"}) })
 	w.frames(`
 		ext  tcp4  loopback:8080  a1 answers
-		ext  tcp4  loopback:8082  a2 answers
+		ext  tcp4  loopback:8082  a2 answers  [raw-guards-loopback: a2 gets nothing]
 		ext  tcp4  loopback:9090  host answers
 		b1   tcp4  loopback:9090  host answers
 	`)

@@ -38,6 +38,7 @@ func runNFT(t *testing.T, ns *os.File, stdin string, args ...string) (out string
 // The printed native ruleset is what nft lists, and nft can load it: the same
 // comes out again.
 func TestNativeRulesetIsNFTs(t *testing.T) {
+	nativeText(t)
 	t.Parallel()
 	for _, cfg := range []bridge.Config{
 		{}, {AllowDirectRouting: true}, {UserlandProxy: true, WSL2Mirrored: true, DropForward: true}, {WSL2Mirrored: true},

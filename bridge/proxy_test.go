@@ -84,12 +84,13 @@ func TestUserlandProxy(t *testing.T) {
 				ext  tcp           host:8080      a1 answers
 			`)
 			// A loopback address is not sent from to a container, where nobody could answer it.
-			for _, i := range []int{0, 1} {
+			for i := range w.families() {
+				want := w.outcomeHere("host sees loopback [loopback-clients: silent]", i)
 				r := w.Probe(netlab.Probe{
 					From: w.host, Proto: "tcp", To: netip.AddrPortFrom(w.addrs["host"][i], 8080),
 					Source: netip.AddrPortFrom(w.addrs["loopback"][i], 0),
 				})
-				if got := w.outcome(r); got != "host sees loopback" {
+				if got := w.outcome(r); got != want {
 					t.Errorf("from %s: %s (%v)", w.addrs["loopback"][i], got, r)
 				}
 			}
@@ -162,7 +163,7 @@ func TestUserlandProxyLater(t *testing.T) {
 		b1     tcp,udp,sctp  host:8080      a1 sees gw-a
 		ext    tcp,udp       a1:80          silent
 	`
-	alone := slices.Sorted(slices.Values(w.rules(seawallTables()...)))
+	alone := slices.Sorted(slices.Values(w.rules(w.tables()...)))
 	w.carriesLoopback(true)
 	for range 2 {
 		w.cfg.UserlandProxy = true
@@ -180,7 +181,7 @@ func TestUserlandProxyLater(t *testing.T) {
 		w.reopen()
 		w.carriesLoopback(true)
 		// Chains that were made anew are listed last.
-		w.sameAs("without a proxy", slices.Sorted(slices.Values(w.rules(seawallTables()...))), alone)
+		w.sameAs("without a proxy", slices.Sorted(slices.Values(w.rules(w.tables()...))), alone)
 		w.kernelIsDesired("without a proxy")
 		w.fates(same + `
 			host   tcp4,udp4,sctp4  loopback:8080  a1 sees gw-a

@@ -126,7 +126,7 @@ func TestReadOnlySysctlsOfPortsAndLinks(t *testing.T) {
 	w.attach("a", "off", 3)
 	w.attach("four", "c4", 2)
 	readOnlySysctls(t)
-	want, view, links := w.rules(seawallTables()...), facts(w.fw), w.links()
+	want, view, links := w.rules(w.tables()...), facts(w.fw), w.links()
 	err := w.try(func(tx *bridge.Tx) { tx.Network("a").Endpoint("c").Publish(ports("8080:80")...) })
 	if text := "set sysctl net.ipv4.conf.br-a.route_localnet to 1 (it is 0)"; !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), text) {
 		t.Errorf("%v\nwant %s", err, text)
@@ -142,7 +142,7 @@ func TestReadOnlySysctlsOfPortsAndLinks(t *testing.T) {
 			t.Errorf("%v\nwant %s", err, text)
 		}
 	}
-	w.sameAs("refused", w.rules(seawallTables()...), want)
+	w.sameAs("refused", w.rules(w.tables()...), want)
 	if got := facts(w.fw); !slices.Equal(got, view) {
 		t.Errorf("the view is %q, was %q", got, view)
 	}

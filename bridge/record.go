@@ -103,7 +103,11 @@ func (h *Host) setFlags(v uint64) {
 const hostFlags = 1<<6 - 1
 
 func (f *Forwarding) encode() string {
-	return string([]byte{recordForward, byte(f.Family)})
+	b := []byte{recordForward, byte(f.Family)}
+	if f.Policy {
+		b = append(b, 1)
+	}
+	return string(b)
 }
 
 func (n *Network) encode() string {
@@ -190,6 +194,7 @@ type record struct {
 	layout  string
 	host    Host
 	family  nft.Family
+	policy  bool // of the chain that forwards was set
 	network NetworkSpec
 	end     EndpointSpec
 	binding portmap.Binding
@@ -219,6 +224,10 @@ func decodeRecord(s string) (record, error) {
 		rec.order = uint64(rec.family)
 		if rec.family != nft.IPv4 && rec.family != nft.IPv6 {
 			r.bad = true
+		}
+		if len(r.b) > 0 {
+			rec.policy = r.byte() == 1
+			r.bad = r.bad || !rec.policy
 		}
 	case recordNetwork:
 		rec.order = r.order()

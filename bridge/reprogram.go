@@ -27,6 +27,9 @@ func (fw *Firewall) reprogram(have, own *nft.Ruleset) (nft.Batch, error) {
 	}
 	for o := range own.Objects() {
 		if to.Lookup(o.ID()) == nil && staysWithUs(have, o) {
+			if t, ok := o.(*nft.Table); ok {
+				o = closedTable(t) // what else is in it is ours, and goes
+			}
 			err = errors.Join(err, to.Add(o))
 		}
 	}

@@ -42,6 +42,7 @@ type scenario struct {
 
 // Each page of docs/rulesets is what its test has found. After a change: go test ./bridge -run TestRulesets -update
 func TestRulesets(t *testing.T) {
+	nativeText(t)
 	t.Parallel()
 	all := scenarios()
 	comparePage(t, "README.md", rulesetIndex(all))

@@ -141,6 +141,7 @@ func TestScopesAreNormalized(t *testing.T) {
 // Ports without a scope are not asked for one unless there is one; equal scopes are one chain; one more port of a scope
 // costs the same at any number, and no chain.
 func TestScopesCostWhatTheyAre(t *testing.T) {
+	nativeChains(t)
 	t.Parallel()
 	var last bridge.Transaction
 	fw := openRulesOnlyTraced(t, func(tr bridge.Transaction) { last = tr })

@@ -15,7 +15,19 @@ import (
 // object, links with their addresses, and sysctls.
 func (w *world) snapshot() []string {
 	w.t.Helper()
-	return slices.Concat(w.rules(seawallTables()...), w.links())
+	return slices.Concat(w.rules(w.filled()...), w.links())
+}
+
+// filled are the tables of the layout, but for iptables' raw and mangle while they have no rule: once they were needed
+// they stay, as in Docker.
+func (w *world) filled() []nft.TableRef {
+	w.t.Helper()
+	rs := w.load(w.tables()...)
+	return slices.DeleteFunc(w.tables(), func(t nft.TableRef) bool {
+		return (t.Name == "raw" || t.Name == "mangle") && !slices.ContainsFunc(rs.Chains(t), func(c *nft.Chain) bool {
+			return len(rs.Rules(c.Ref())) > 0
+		})
+	})
 }
 
 // snapshotWithSockets is for hosts without servers that come and go.
@@ -150,5 +162,5 @@ func facts(fw *bridge.Firewall) []string {
 // generation is the number of the ruleset's last change.
 func (w *world) generation() uint32 {
 	w.t.Helper()
-	return w.load(seawallTables()...).Generation
+	return w.load(w.tables()...).Generation
 }

@@ -19,14 +19,16 @@ import (
 )
 
 // dropNAT takes away what leads packets to containers: they meet the host's own sockets.
-func dropNAT(b *nft.Batch) {
-	for _, t := range seawallTables() {
-		if t.Family == nft.Bridge {
-			continue
+func (w *world) dropNAT() {
+	w.t.Helper()
+	have := w.load(w.tables()...)
+	w.byHand(func(b *nft.Batch) {
+		for o := range have.Objects() {
+			if c, ok := o.(*nft.Chain); ok && c.Type == nft.NATChain && c.Hook != nft.Postrouting {
+				b.Flush(c)
+			}
 		}
-		b.Flush(&nft.Chain{Table: t, Name: "nat-prerouting"})
-		b.Flush(&nft.Chain{Table: t, Name: "nat-output"})
-	}
+	})
 }
 
 // sockets takes over sockets, and closes them in the end.
@@ -47,7 +49,7 @@ func TestSocketsForAProxy(t *testing.T) {
 	t.Parallel()
 	w := publishing(t, bridge.Config{})
 	w.publish("a", "a1", "8080:80", "8085-8089:80/udp", "9000-9001:9000-9001")
-	w.byHand(dropNAT)
+	w.dropNAT()
 	silent := func() {
 		t.Helper()
 		w.fates(`
@@ -111,7 +113,7 @@ func TestSocketsForAProxy(t *testing.T) {
 		a1.Unpublish(ports("8080:80", "8085:80/udp", "9000-9001:9000-9001")...)
 		a1.Publish(ports("8080:81", "8085:81/udp", "9000-9001:80-81")...)
 	})
-	w.byHand(dropNAT)
+	w.dropNAT()
 	silent()
 }
 

@@ -83,6 +83,7 @@ func (fw *Firewall) explainBusy(have, own *nft.Ruleset, err error) error {
 // dismantle returns the batch that deletes ours, and the tables that are ours and
 // in which there is nothing else.
 func (fw *Firewall) dismantle(have, own *nft.Ruleset) (nft.Batch, error) {
+	var policies nft.Batch
 	var ours, rest nft.Ruleset // without contents: those go with the containers
 	var errs []error
 	for _, loaded := range have.Tables() {
@@ -95,6 +96,9 @@ func (fw *Firewall) dismantle(have, own *nft.Ruleset) (nft.Batch, error) {
 				continue
 			}
 			stays = true
+			if fw.hasSetPolicy(c) {
+				policies.SetPolicy(&nft.Chain{Table: c.Table, Name: c.Name})
+			}
 			if rules := ownRules(have, c); len(rules) > 0 {
 				open := *c
 				open.Open = true
@@ -122,7 +126,9 @@ func (fw *Firewall) dismantle(have, own *nft.Ruleset) (nft.Batch, error) {
 			}
 		}
 	}
-	return nft.Diff(&ours, &rest), errors.Join(errs...)
+	b := nft.Diff(&ours, &rest)
+	b.Append(policies)
+	return b, errors.Join(errs...)
 }
 
 // foundTable tells whether a table was not made for the layout, or is none of
@@ -142,7 +148,7 @@ func (fw *Firewall) outlives(have, own *nft.Ruleset, c *nft.Chain) bool {
 	switch {
 	case want == nil && !made:
 		return true
-	case want != nil && want.Shared && !made, c.Policy != nft.PolicyAccept:
+	case want != nil && want.Shared && !made, c.Policy != nft.PolicyAccept && !fw.hasSetPolicy(c):
 		return true
 	case want != nil && !want.Open && !want.Shared:
 		return false

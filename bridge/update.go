@@ -91,6 +91,7 @@ func (fw *Firewall) takeBack(tx *Tx, result nft.Result) error {
 	tx.change.Commit(result)
 	tx.change, tx.user = fw.union.Begin(), nil
 	fw.compileBack(tx.log, tx.change)
+	tx.unsetPolicies(tx.log)
 	for rule, handle := range result.Unkeyed {
 		gone := *rule
 		gone.Handle = handle

@@ -27,7 +27,7 @@ func TestUserChainVerdicts(t *testing.T) {
 	w.handAppend("a2", 81, fall)
 	w.handAppend("a2", 81, accept)
 	w.fates(`
-		b1     tcp,udp,sctp  a1:81       a1 sees gw-a
+		b1     tcp,udp,sctp  a1:81       a1 sees gw-a  [raw-is-first: silent]
 		ext    tcp,udp,sctp  host:8080   silent
 		b1     tcp,udp,sctp  host:8080   silent
 		ext    tcp,udp       host:8083   a3 sees ext
@@ -72,7 +72,7 @@ func TestUserChainComesBeforeEstablished(t *testing.T) {
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{})
 	w.byHand(func(b *nft.Batch) {
-		for i, f := range families {
+		for i, f := range w.userFamilies() {
 			b.Add(&nft.Rule{Chain: userChain(f), Statements: []nft.Statement{
 				nft.Saddr(f).Eq(w.addrs["a1"][i]), nft.CTState.Any(nft.CTEstablished), drop,
 			}})
@@ -90,7 +90,7 @@ func TestUserChainClosesOnePublication(t *testing.T) {
 	w := twoNetworks(t, bridge.Config{})
 	w.container("a", "a3", 4, "8090:80", "8090:80/udp", "8091:80", "8091:80/udp", "192.0.2.3:8092:80")
 	w.byHand(func(b *nft.Batch) {
-		for _, f := range families {
+		for _, f := range w.userFamilies() {
 			for _, proto := range []nft.L4Proto{nft.TCP, nft.UDP} {
 				b.Add(&nft.Rule{Chain: userChain(f), Statements: []nft.Statement{
 					nft.MetaL4Proto.Eq(proto), nft.CTOriginalDport.Eq(8090), nft.Counter(), drop,
@@ -124,14 +124,14 @@ func TestUserRulesStay(t *testing.T) {
 	w.handAppend("a1", 80, drop)
 	w.handInsert("a1", 81, accept)
 	w.byHand(func(b *nft.Batch) {
-		for _, f := range families {
+		for _, f := range w.userFamilies() {
 			b.AddRule(&nft.Rule{Chain: userChain(f), Comment: "the user's own words", Statements: []nft.Statement{
 				nft.IIFName.Eq("eth7"), nft.Counter(), fall,
 			}}, 0)
 		}
 	})
-	if want = w.userRules(); len(want) != 6 {
-		t.Fatalf("DOCKER-USER is %q, want six rules", want)
+	if want = w.userRules(); len(want) != 3*len(w.userFamilies()) {
+		t.Fatalf("DOCKER-USER is %q, want three in each family", want)
 	}
 	w.publish("a", "a1", "8085:80")
 	expect("publish")
@@ -146,7 +146,7 @@ func TestUserRulesStay(t *testing.T) {
 	w.cfg.AllowDirectRouting = true
 	w.reopen()
 	expect("open with other options")
-	w.byHand(func(b *nft.Batch) { b.Flush(&nft.Chain{Table: seawallTables()[0], Name: "forward"}) })
+	w.byHand(func(b *nft.Batch) { b.Flush(&nft.Chain{Table: seawallTables()[0], Name: "raw-prerouting"}) })
 	if healed, err := w.fw.Heal(context.Background()); err != nil || !healed {
 		t.Fatal(healed, err)
 	}
@@ -162,7 +162,7 @@ func TestUserRulesStay(t *testing.T) {
 func (w *world) userRules() []string {
 	w.t.Helper()
 	var all []string
-	for _, f := range families {
+	for _, f := range w.userFamilies() {
 		rules, err := w.fw.UserRules(context.Background(), f)
 		if err != nil {
 			w.t.Fatal(err)
@@ -192,7 +192,7 @@ func TestUserChainInATx(t *testing.T) {
 	w.fates(`
 		ext    tcp4,udp4  host:8080   silent
 		ext    tcp6,udp6  host:8080   a1 sees ext
-		b1     tcp4,udp4  a2:81       a2 sees gw-a
+		b1     tcp4,udp4  a2:81       a2 sees gw-a  [raw-is-first: silent]
 		b1     tcp6,udp6  a2:81       silent
 	`)
 	rules, err := w.fw.UserRules(context.Background(), nft.IPv4)

@@ -20,7 +20,7 @@ import (
 func (w *world) userObjects() {
 	w.t.Helper()
 	w.byHand(func(b *nft.Batch) {
-		for i, f := range families {
+		for i, f := range w.userFamilies() {
 			table := userChain(f).Table
 			mine := &nft.Chain{Table: table, Name: "mine", Comment: "the user's own"}
 			inner := &nft.Chain{Table: table, Name: "mine-too"}
@@ -43,7 +43,7 @@ func (w *world) usersOwn() []string {
 	w.t.Helper()
 	names := []string{"DOCKER-USER", "mine", "mine-too", "blocked"}
 	var lines []string
-	for o := range w.load(seawallTables()...).Objects() {
+	for o := range w.load(w.tables()...).Objects() {
 		if slices.Contains(names, o.ID().Name) {
 			line := o.ID().String()
 			if r, ok := o.(*nft.Rule); ok {
@@ -53,6 +53,20 @@ func (w *world) usersOwn() []string {
 		}
 	}
 	return lines
+}
+
+// jumpToUserChain is the rule that leads to DOCKER-USER.
+func (w *world) jumpToUserChain(f nft.Family) *nft.Rule {
+	w.t.Helper()
+	for o := range w.load(userChain(f).Table).Objects() {
+		if r, ok := o.(*nft.Rule); ok && slices.ContainsFunc(r.Statements, func(s nft.Statement) bool {
+			return s == nft.Statement(nft.Jump(userChain(f).Name))
+		}) {
+			return r
+		}
+	}
+	w.t.Fatalf("nothing leads to %s", userChain(f))
+	return nil
 }
 
 const userFates = `
@@ -77,7 +91,7 @@ func TestUsersOwnChainsAndSets(t *testing.T) {
 	`)
 	w.userObjects()
 	want := w.usersOwn()
-	if len(want) != 2*(3+1+1+4) {
+	if len(want) != len(w.userFamilies())*(3+1+1+4) {
 		t.Fatalf("the user has %q", want)
 	}
 	stays := func(when string) {
@@ -101,11 +115,9 @@ func TestUsersOwnChainsAndSets(t *testing.T) {
 	w.reopen()
 	stays("open with other options")
 	for name, change := range map[string]func(*nft.Batch){
-		"chain flushed":      func(b *nft.Batch) { b.Flush(&nft.Chain{Table: seawallTables()[0], Name: "forward"}) },
-		"table made dormant": func(b *nft.Batch) { b.Add(&nft.Table{Family: nft.IPv4, Name: "seawall", Flags: nft.TableDormant}) },
-		"rule into their chain": func(b *nft.Batch) {
-			b.Add(&nft.Rule{Chain: seawallTables()[0].Chain("forward"), Statements: []nft.Statement{nft.Jump("mine")}})
-		},
+		"chain flushed":                 func(b *nft.Batch) { b.Flush(&nft.Chain{Table: seawallTables()[0], Name: "raw-prerouting"}) },
+		"table made dormant":            func(b *nft.Batch) { b.Add(&nft.Table{Family: nft.IPv4, Name: "seawall", Flags: nft.TableDormant}) },
+		"chain of theirs, rule of ours": func(b *nft.Batch) { b.Delete(w.jumpToUserChain(nft.IPv4)) },
 	} {
 		w.byHand(change)
 		if healed, err := w.fw.Heal(ctx); !healed || err != nil {
@@ -158,32 +170,34 @@ func TestTeardownLeavesUsersOwn(t *testing.T) {
 
 	// Without rules DOCKER-USER stays only if something leads to it.
 	w.byHand(func(b *nft.Batch) {
-		table := seawallTables()[0]
-		b.Flush(&nft.Chain{Table: table, Name: "DOCKER-USER"}, &nft.Chain{Table: seawallTables()[1], Name: "DOCKER-USER"})
-		b.Add(&nft.Rule{Chain: table.Chain("mine-too"), Statements: []nft.Statement{nft.Jump("DOCKER-USER")}})
+		for _, f := range w.userFamilies() {
+			b.Flush(&nft.Chain{Table: userChain(f).Table, Name: "DOCKER-USER"})
+		}
+		b.Add(&nft.Rule{Chain: userChain(nft.IPv4).Table.Chain("mine-too"), Statements: []nft.Statement{nft.Jump("DOCKER-USER")}})
 	})
 	if err := w.fw.Teardown(ctx); err != nil {
 		t.Fatal(err)
 	}
 	left := w.load()
-	for i, wanted := range []bool{true, false} {
-		if got := left.Lookup((&nft.Chain{Table: seawallTables()[i], Name: "DOCKER-USER"}).ID()) != nil; got != wanted {
-			t.Errorf("%s: DOCKER-USER is there: %t", seawallTables()[i], got)
+	for _, f := range w.userFamilies() {
+		table := userChain(f).Table
+		if got, wanted := left.Lookup((&nft.Chain{Table: table, Name: "DOCKER-USER"}).ID()) != nil, f == nft.IPv4; got != wanted {
+			t.Errorf("%s: DOCKER-USER is there: %t", table, got)
 		}
-		if left.Lookup((&nft.Chain{Table: seawallTables()[i], Name: "mine"}).ID()) == nil {
-			t.Errorf("%s: the user's chain is gone", seawallTables()[i])
+		if left.Lookup((&nft.Chain{Table: table, Name: "mine"}).ID()) == nil {
+			t.Errorf("%s: the user's chain is gone", table)
 		}
 	}
 
 	// With nothing of the user's the tables go, rules of strangers in our chains included.
 	w.byHand(func(b *nft.Batch) {
-		for _, t := range seawallTables()[:2] {
-			b.Delete(&nft.Table{Family: t.Family, Name: t.Name})
+		for _, t := range left.Tables() {
+			b.Delete(t)
 		}
 	})
 	w.open()
 	w.byHand(func(b *nft.Batch) {
-		b.Add(&nft.Rule{Chain: seawallTables()[0].Chain("forward"), Statements: []nft.Statement{nft.Counter()}})
+		b.Add(&nft.Rule{Chain: seawallTables()[0].Chain("raw-prerouting"), Statements: []nft.Statement{nft.Counter()}})
 	})
 	if err := w.fw.Teardown(ctx); err != nil {
 		t.Fatal(err)
@@ -195,6 +209,7 @@ func TestTeardownLeavesUsersOwn(t *testing.T) {
 
 // Teardown does not take a chain away from under a user's rule: it changes nothing and says whose it is.
 func TestTeardownIsRefusedByAUsersJump(t *testing.T) {
+	nativeChains(t)
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{})
 	ctx := context.Background()
@@ -230,6 +245,9 @@ func TestTeardownIsRefusedByAUsersJump(t *testing.T) {
 			func(b *nft.Batch) { b.Flush(&nft.Chain{Table: table, Name: "DOCKER-USER"}) },
 		},
 	} {
+		if strings.Contains("DOCKER-USER, not ours", name) && userChain(nft.IPv4).Table != table {
+			continue // chains and sets of ours are out of its reach
+		}
 		w.byHand(c.come)
 		before := w.rules()
 		err := w.fw.Teardown(ctx)
@@ -253,6 +271,7 @@ func TestTeardownIsRefusedByAUsersJump(t *testing.T) {
 
 // A network does not move into a chain that a user has made.
 func TestUsersChainIsInTheWay(t *testing.T) {
+	nativeChains(t)
 	t.Parallel()
 	w := newWorld(t, bridge.Config{})
 	w.byHand(func(b *nft.Batch) {
@@ -343,19 +362,20 @@ func TestDeletedUserChainIsHealed(t *testing.T) {
 		}
 	}
 	w.byHand(func(b *nft.Batch) {
-		for _, table := range seawallTables()[:2] {
-			user := &nft.Chain{Table: table, Name: "DOCKER-USER"}
-			b.Flush(&nft.Chain{Table: table, Name: "forward"}, user)
+		for _, f := range w.userFamilies() {
+			user := &nft.Chain{Table: userChain(f).Table, Name: userChain(f).Name}
+			b.Delete(w.jumpToUserChain(f))
+			b.Flush(user)
 			b.Delete(user)
 		}
 	})
 	heal("chain deleted")
-	if own := w.usersOwn(); len(own) != 2*(3+1+1+2) {
+	if own := w.usersOwn(); len(own) != len(w.userFamilies())*(3+1+1+2) {
 		t.Errorf("the user has %q", own)
 	}
 	w.byHand(func(b *nft.Batch) {
-		for _, t := range seawallTables() {
-			b.Delete(&nft.Table{Family: t.Family, Name: t.Name})
+		for _, t := range w.load(w.tables()...).Tables() {
+			b.Delete(t)
 		}
 	})
 	heal("everything flushed")

@@ -79,7 +79,7 @@ func TestNoWindow(t *testing.T) {
 	var all flood
 	for _, attacker := range []string{"ext", "b1"} {
 		var frames []netlab.Frame
-		for i := range families {
+		for i := range w.families() {
 			for _, port := range []uint16{secret, public} {
 				for _, proto := range []string{"tcp", "udp"} {
 					frames = append(frames, netlab.Frame{

@@ -14,9 +14,9 @@ import (
 //   - The guard, and what concerns frames: see [bridge.NativeOptions].GuardOnly.
 //   - What a container sends to a sibling's published port comes back the same way: Docker has that
 //     only with br_netfilter, which judges bridged packets.
-//   - What is forwarded and belongs to no network is dropped, if that is asked for or the
-//     firewall has switched forwarding on: Docker sets a policy, which here stays as it
-//     is. It is dropped behind all that iptables judges.
+//   - What is forwarded and belongs to no network is dropped, behind all that iptables judges,
+//     if that is asked for or the firewall has switched forwarding on: for the latter, later
+//     versions set a policy.
 type companion struct {
 	bridge.Layout
 	families [2]companionFamily
@@ -25,18 +25,22 @@ type companion struct {
 // companionFamily is the companion's chains of one family.
 type companionFamily struct {
 	family nft.Family
+	// drops says that what belongs to no network is dropped here where the
+	// firewall has switched forwarding on: the version sets no policy.
+	drops bool
 	// bridges is a set of the native layout: the bridges of networks.
 	bridges         nft.Set
 	hairpin, others *nft.Chain
 }
 
-// newCompanion is the layout of the tables beside.
-func newCompanion() companion {
+// newCompanion is the layout of the tables beside the rules of a version.
+func newCompanion(drops bool) companion {
 	c := companion{Layout: bridge.NativeWith(bridge.NativeOptions{GuardOnly: true})}
 	for i, f := range families {
 		table := nft.TableRef{Family: f, Name: "seawall"}
 		c.families[i] = companionFamily{
 			family:  f,
+			drops:   drops,
 			bridges: nft.Set{Table: table, Name: "bridges", Key: nft.TypeIFName},
 			// Docker's own rules come first.
 			hairpin: &nft.Chain{Table: table, Name: "hairpin", Type: nft.NATChain, Hook: nft.Postrouting, Priority: nft.PrioritySNAT + 1},
@@ -66,7 +70,7 @@ func (c *companionFamily) compile(f bridge.Fact, add func(nft.Object)) {
 			c.dropOthers(add)
 		}
 	case *bridge.Forwarding:
-		if f.Family == c.family {
+		if f.Family == c.family && c.drops {
 			c.dropOthers(add)
 		}
 	case *bridge.Network:

@@ -234,3 +234,40 @@ func TestRulesOfOthersStay(t *testing.T) {
 		})
 	}
 }
+
+// What iptables has saved and restored is known again, and goes on.
+func TestSaveAndRestore(t *testing.T) {
+	needTools(t)
+	cases(t, slices.Concat(captured[:7], others[:5]), func(t *testing.T, l docker, s scenario) {
+		t.Parallel()
+		want := withoutNotes(golden(t, l, s))
+		w := inKernel(t, l, s)
+		s.build(w)
+		for i, save := range []string{"iptables-save", "ip6tables-save"} {
+			restore := exec.Command([]string{"iptables-restore", "ip6tables-restore"}[i])
+			restore.Stdin = bytes.NewReader([]byte(w.tool(save)))
+			if err := w.host.Do(restore.Run); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.check(want, "restored")
+		if _, err := w.fw.Heal(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		w.check(want, "healed")
+		w.update(func(tx *bridge.Tx) {
+			tx.CreateNetwork(n9()).Attach(endpoint("c", "172.30.9.10", "")).Publish(portmap.MustParse("9900:80"))
+		})
+		w.update(func(tx *bridge.Tx) { tx.RemoveNetwork("n9") })
+		w.check(want, "changed and changed back")
+		if err := w.fw.Close(); err != nil {
+			t.Error(err)
+		}
+		w.open()
+		w.check(want, "opened again")
+	})
+}
+
+func n9() bridge.NetworkSpec {
+	return bridge.NetworkSpec{Name: "n9", Bridge: "br-n9", IPv4: subnet("172.30.9.0/24")}
+}

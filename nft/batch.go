@@ -31,10 +31,11 @@ const (
 	verbDelete
 	verbDestroy
 	verbFlush
+	verbPolicy
 )
 
 func (v verb) String() string {
-	return [...]string{"add", "create", "insert", "delete", "destroy", "flush"}[v]
+	return [...]string{"add", "create", "insert", "delete", "destroy", "flush", "chain"}[v]
 }
 
 // An op is one operation. Consecutive ones on elements of the same set are
@@ -97,6 +98,12 @@ func (b *Batch) Flush(objects ...Object) {
 	for _, o := range objects {
 		b.ops = append(b.ops, op{verb: verbFlush, object: o})
 	}
+}
+
+// SetPolicy gives a base chain that is there the policy of c, and changes nothing
+// else of it.
+func (b *Batch) SetPolicy(c *Chain) {
+	b.ops = append(b.ops, op{verb: verbPolicy, object: c})
 }
 
 // InsertRule puts a rule before the rule with a handle, or at the head of the
@@ -236,10 +243,14 @@ func (o *op) encode(e *encoder, seq uint32, first int) (int, error) {
 		e.end(at)
 	case *Chain:
 		at := e.message(typ, flags, seq, family, 0)
-		if o.verb == verbFlush {
+		switch o.verb {
+		case verbFlush:
 			e.str(unix.NFTA_RULE_TABLE, x.Table.Name)
 			e.str(unix.NFTA_RULE_CHAIN, x.Name)
-		} else {
+		case verbPolicy:
+			err = x.encode(e, true)
+			e.u32(unix.NFTA_CHAIN_POLICY, x.Policy.verdict().code())
+		default:
 			err = x.encode(e, del)
 		}
 		e.end(at)

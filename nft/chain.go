@@ -87,6 +87,13 @@ func (p Policy) String() string {
 	return "accept"
 }
 
+func (p Policy) verdict() Verdict {
+	if p == PolicyDrop {
+		return Drop()
+	}
+	return Accept()
+}
+
 // Well-known priorities of base chains: lower runs earlier.
 const (
 	PriorityRaw      int32 = -300

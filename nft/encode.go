@@ -78,11 +78,7 @@ func (c *Chain) encode(e *encoder, identify bool) error {
 		e.u32(unix.NFTA_HOOK_PRIORITY, uint32(c.Priority))
 		e.unnest(hook)
 		if !c.Shared {
-			verdict := Accept()
-			if c.Policy == PolicyDrop {
-				verdict = Drop()
-			}
-			e.u32(unix.NFTA_CHAIN_POLICY, verdict.code())
+			e.u32(unix.NFTA_CHAIN_POLICY, c.Policy.verdict().code())
 		}
 		e.str(unix.NFTA_CHAIN_TYPE, c.Type.String())
 	} else if c.Type != 0 || c.Priority != 0 || c.Policy != 0 {

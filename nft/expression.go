@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
@@ -302,7 +303,11 @@ func canonical(exprs []expression) string {
 			text(e.raw)
 			continue
 		}
+		name := i > 0 && exprs[i-1].loadsName(e)
 		for n, v := range e.attrs {
+			if name && n == unix.NFTA_CMP_DATA && v != "" {
+				v = v[:1] + string(wholeName(Value(v[1:])))
+			}
 			if v != "" {
 				b = append(b, byte(n))
 				text(v)
@@ -311,4 +316,15 @@ func canonical(exprs []expression) string {
 		b = append(b, 0)
 	}
 	return string(b)
+}
+
+// loadsName tells whether an expression loads an interface's name for the next one,
+// a comparison.
+func (e *expression) loadsName(next *expression) bool {
+	if e.name != "meta" || e.opaque || next.name != "cmp" || next.opaque ||
+		e.attrs[unix.NFTA_META_DREG] == "" || e.attrs[unix.NFTA_META_DREG] != next.attrs[unix.NFTA_CMP_SREG] {
+		return false
+	}
+	key := expr.MetaKey(e.number(unix.NFTA_META_KEY))
+	return key == expr.MetaKeyIIFNAME || key == expr.MetaKeyOIFNAME
 }

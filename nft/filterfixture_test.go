@@ -24,7 +24,7 @@ func filterStatements(f Family) [][]Statement {
 		{Limit{Rate: 10 << 20, Per: PerMinute, Burst: 5 << 10, Bytes: true}}, {Limit{Rate: 1500, Per: PerSecond, Bytes: true, Over: true}},
 		{Log{}}, {Log{Prefix: "dropped: ", Level: LogInfo}}, {Log{Level: LogEmerg, Flags: LogTCPSequence}}, {Log{Flags: logAllFlags}},
 		{Log{Flags: LogTCPOptions | LogUID}}, {Log{Level: LogAudit}}, {Log{Netlink: true}},
-		{Log{Prefix: "x", Netlink: true, Group: 65535, Snaplen: 64, Threshold: 9}},
+		{Log{Prefix: "x", Netlink: true, Group: 65535, Snaplen: 64, Threshold: 9}}, {Log{Netlink: true, Group: 2, NoPacket: true}},
 		{TCPDport.Eq(80), Counter(), Reject{Kind: RejectTCPReset}}, {MetaL4Proto.Eq(TCP), Counter(), Reject{Kind: RejectTCPReset}},
 		{TCPFlags.EqMasked(TCPSyn, TCPFin|TCPSyn|TCPRst|TCPAck), TCPDport.Eq(80)}, {TCPFlags.NeMasked(TCPSyn, TCPFin|TCPSyn|TCPRst|TCPAck)},
 		{TCPFlags.EqMasked(0, TCPFin|TCPSyn), TCPFlags.NeMasked(0, TCPFin), TCPFlags.EqMasked(TCPFin, TCPFin)},

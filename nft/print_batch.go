@@ -29,6 +29,9 @@ func (o *op) print(s *Set) string {
 	case *Table:
 		return fmt.Sprintf("%s table %s%s", o.verb, x.Ref(), block(del, x.declaration()))
 	case *Chain:
+		if o.verb == verbPolicy {
+			return fmt.Sprintf("chain %s { policy %s; }", x.Ref(), x.Policy)
+		}
 		return fmt.Sprintf("%s chain %s%s", o.verb, x.Ref(), block(del, x.lines()))
 	case *Set:
 		return fmt.Sprintf("%s %s %s%s", o.verb, x.word(), x.Ref(), block(del, x.declaration()))

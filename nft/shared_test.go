@@ -95,6 +95,30 @@ func TestSharedChainIsMade(t *testing.T) {
 	}
 }
 
+// The policy of a chain that others use is changed by itself.
+func TestSetPolicy(t *testing.T) {
+	t.Parallel()
+	c := dial(t, newNetNS(t))
+	ref, chain := filterTable(t, c)
+	for _, p := range []Policy{PolicyAccept, PolicyDrop} {
+		before := load(t, c, ref.Ref())
+		var b Batch
+		b.SetPolicy(&Chain{Table: chain.Table, Name: chain.Name, Policy: p})
+		if _, err := c.Commit(context.Background(), b.Exclusive()); err != nil {
+			t.Fatalf("%v\n%s", err, b.String())
+		}
+		have := load(t, c, ref.Ref())
+		want := *before.Chains(ref.Ref())[0]
+		want.Policy = p
+		if got := have.Chains(ref.Ref())[0]; *got != want || len(have.Rules(chain.Ref())) != 1 {
+			t.Errorf("the chain is %+v, want %+v", got, want)
+		}
+		if want := "chain ip filter FORWARD { policy " + p.String() + "; }\n"; b.String() != want {
+			t.Errorf("it prints %q", b.String())
+		}
+	}
+}
+
 // Where it cannot be what is wanted, the kernel says so, and nothing is deleted.
 func TestSharedChainOfAnotherHook(t *testing.T) {
 	t.Parallel()

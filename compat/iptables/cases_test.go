@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -163,7 +164,7 @@ func (c goodCase) placeOf(f nft.Family) (ctx Context, chain string) {
 // each calls f for the families of every case.
 func eachGoodCase(t *testing.T, f func(t *testing.T, c goodCase, ctx Context, chain, want string)) {
 	t.Helper()
-	for _, c := range goodCases {
+	for _, c := range slices.Concat(goodCases, connectionCases) {
 		for _, n := range c.families {
 			family := nft.IPv4
 			if n == '6' {

@@ -120,7 +120,7 @@ func (r recording) compare() string {
 	wantOK := r.works()
 	rules, err := ParseAll(ctx, r.Args)
 	for i := range rules {
-		if rules[i], err = rules[i].Resolve(numberedSets{}); err != nil {
+		if rules[i], err = rules[i].Resolve(testSets{}); err != nil {
 			break
 		}
 	}

@@ -1,6 +1,10 @@
 package iptables
 
-import "github.com/seawall-net/seawall/nft"
+import (
+	"errors"
+
+	"github.com/seawall-net/seawall/nft"
+)
 
 // ParseFamilies reads a rule as text for iptables and for ip6tables, and returns
 // what it is in each: the rules, of which lists of addresses make several, or
@@ -28,8 +32,8 @@ func ParseFamilies(ctx Context, text string) (ip, ip6 []Rule, err error) {
 
 // understood is how many words of a rule were understood.
 func understood(err error) int {
-	e, ok := err.(*SyntaxError)
-	if !ok || e.Word == 0 {
+	var e *SyntaxError
+	if !errors.As(err, &e) || e.Word == 0 {
 		return 1 << 30 // all: it is the rule as a whole
 	}
 	return e.Word

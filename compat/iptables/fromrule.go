@@ -59,11 +59,18 @@ func (r Rule) exact(c Context) error {
 	}
 	same := again.Protocol == r.Protocol && again.Source == r.Source && again.Destination == r.Destination &&
 		again.In == r.In && again.Out == r.Out && again.Fragment == r.Fragment &&
-		slices.Equal(again.Matches, r.Matches) && again.Target == r.Target
+		slices.EqualFunc(again.Matches, r.Matches, Match.same) && again.Target.same(r.Target)
 	if !same {
 		return fmt.Errorf("more than %q says: %w", text, ErrNoForm)
 	}
 	return nil
+}
+
+// same tells whether two matches do the same.
+func (m Match) same(o Match) bool { return m.module == o.module && plain(m.value) == plain(o.value) }
+
+func (t Target) same(o Target) bool {
+	return t.Verdict == o.Verdict && t.module == o.module && plain(t.value) == plain(o.value)
 }
 
 // A reader makes a rule of statements.

@@ -159,7 +159,7 @@ func (h hashlimit) formatByteRate() (rate, burst string, expire uint32) {
 	if h.burst == 0 {
 		return rate, "", byteExpire
 	}
-	bytes := r * h.burst
+	bytes := min(r*h.burst, math.MaxUint32)
 	for _, u := range units {
 		// iptables writes the largest unit, also where that is another burst when it
 		// is read, or none. Such are exact here.
@@ -174,17 +174,37 @@ func (h hashlimit) formatByteRate() (rate, burst string, expire uint32) {
 
 // checkRate refuses a rate and burst that iptables does not make.
 func (h hashlimit) checkRate() error {
-	bytes := h.mode&rateBytes != 0
-	switch {
-	case h.cost == 0,
-		bytes && (h.cost > math.MaxUint32/2 || bytesToCost(costToBytes(h.cost)) != h.cost),
-		!bytes && h.cost > rateScale*86400,
-		h.mode&rateMatch != 0 && (h.cost > math.MaxUint32 || h.interval == 0):
-		return fmt.Errorf("a cost of %d", h.cost)
-	case bytes && h.burst > math.MaxUint32/costToBytes(h.cost)+1, !bytes && (h.burst == 0 || h.burst > maxBurst):
+	match := h.mode&rateMatch != 0
+	if h.cost == 0 || match && (h.interval == 0 || h.interval > math.MaxInt32) {
+		return fmt.Errorf("a cost of %d, interval %d", h.cost, h.interval)
+	}
+	if h.mode&rateBytes != 0 {
+		switch {
+		case h.cost > math.MaxUint32/2, bytesToCost(costToBytes(h.cost)) != h.cost:
+			return fmt.Errorf("a cost of %d", h.cost)
+		case h.burst > 0 && h.burst-1 > (math.MaxUint32-1)/costToBytes(h.cost):
+			return fmt.Errorf("a burst of %d", h.burst)
+		}
+		return h.overflows()
+	}
+	if h.burst == 0 || h.burst > maxBurst {
 		return fmt.Errorf("a burst of %d", h.burst)
 	}
-	return nil
+	text := h.rateText()
+	again, err := parseHashRate(text)
+	if err != nil || match && again.seconds != 1 {
+		return fmt.Errorf("a cost of %d", h.cost)
+	}
+	read := h
+	if read.cost = again.cost; read.rateText() != text {
+		return fmt.Errorf("a cost of %d", h.cost)
+	}
+	return h.overflows()
+}
+
+func (h hashlimit) rateText() string {
+	text, _, _ := h.formatRate()
+	return text
 }
 
 // overflows refuses what every kernel does, whatever the length of its ticks.

@@ -135,12 +135,16 @@ func parseSetUse(a *arguments, option string) setUse {
 	return u
 }
 
-func (u setUse) format(w *words) {
+// text is the name, or the number of a set that was not resolved.
+func (u setUse) text() string {
 	if u.name == "" {
-		w.addf("#%d", u.index) // a set that was not resolved has no name here
-	} else {
-		w.name(u.name)
+		return fmt.Sprintf("#%d", u.index)
 	}
+	return u.name
+}
+
+func (u setUse) format(w *words) {
+	w.name(u.text())
 	var parts []string
 	for n := range u.dim {
 		if u.src&(2<<n) != 0 {

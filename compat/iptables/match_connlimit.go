@@ -63,6 +63,12 @@ func parseConnlimit(a *arguments) extension {
 	return c
 }
 
+// plain forgets how the mask fills the union, see wideMask.
+func (c connlimit) plain() extension {
+	c.mask.full = false
+	return c
+}
+
 // fullMask is the default mask.
 func fullMask(f nft.Family) wideMask {
 	return wideMask{Addr: prefixMask(f, addrBits(f)), full: true}
@@ -131,8 +137,8 @@ func decodeConnlimit(s *structure) extension {
 // kernelPart skips a pointer at the end of the structure, which the kernel has
 // for itself and lists as zeros, or not at all.
 func (s *structure) kernelPart(n int) {
-	s.at = (s.at + 7) &^ 7
-	if s.at < len(s.b) {
+	if at := (s.at + 7) &^ 7; at < len(s.b) {
+		s.at = at
 		s.skip(n)
 	}
 }

@@ -157,6 +157,14 @@ func (h *hashlimit) parseRate(a *arguments) {
 	}
 }
 
+// plain forgets the interval where it is not used.
+func (h hashlimit) plain() extension {
+	if h.mode&rateMatch == 0 {
+		h.interval = 0
+	}
+	return h
+}
+
 func (h hashlimit) format(w *words) {
 	option := "hashlimit-upto"
 	if h.mode&rateAbove != 0 {

@@ -25,8 +25,12 @@ func parsePortOption(a *arguments, name string) ports {
 	if !a.has(name) {
 		return ports{hi: math.MaxUint16}
 	}
-	lo, hi := a.span(name)
-	return ports{uint16(lo), uint16(hi), a.inverted(name)}
+	// Names must be those of ports of the protocol.
+	lo, hi, err := parsePorts(a.text(name), a.module.Name)
+	if err != nil {
+		a.fail(name, "%s", err)
+	}
+	return ports{lo, hi, a.inverted(name)}
 }
 
 // isAll tells whether the range has all ports. Inverted, that would be none, but

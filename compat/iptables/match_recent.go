@@ -30,6 +30,7 @@ const (
 )
 
 const (
+	defaultRecentName = "DEFAULT"
 	// maxRecentName is the longest name, without the zero at its end.
 	maxRecentName = 199
 	// maxRecentHits is how many packets the kernel remembers of an address.
@@ -67,7 +68,7 @@ func matchRecent() *Module {
 
 func parseRecent(a *arguments) extension {
 	r := recent{
-		name: "DEFAULT", seconds: uint32(a.number("seconds")), hitcount: uint32(a.number("hitcount")),
+		name: defaultRecentName, seconds: uint32(a.number("seconds")), hitcount: uint32(a.number("hitcount")),
 		reap: a.has("reap"), rttl: a.has("rttl"), mask: fullMask(a.family()),
 	}
 	for _, o := range recentOptions {
@@ -106,6 +107,12 @@ func checkProcName(name string) error {
 	return nil
 }
 
+// plain forgets how the mask fills the union, see wideMask.
+func (r recent) plain() extension {
+	r.mask.full = false
+	return r
+}
+
 func (r recent) format(w *words) {
 	for _, o := range recentOptions {
 		if o.bit == r.command {
@@ -140,7 +147,12 @@ func (r recent) xt(nft.Family) (uint32, []byte) {
 	l.u32(r.hitcount)
 	l.u8(r.command | b2u(r.rttl)*recentTTL | b2u(r.reap)*recentReap)
 	l.bool(r.invert)
-	l.text(r.name, maxRecentName+1)
+	// iptables writes the name over the default one, of which the end remains.
+	name := append([]byte(r.name), 0)
+	if len(name) < len(defaultRecentName) {
+		name = append(name, defaultRecentName[len(name):]...)
+	}
+	l.text(string(name), maxRecentName+1)
 	l.bool(r.rdest)
 	r.mask.layout(&l)
 	return 1, l.b

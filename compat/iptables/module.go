@@ -77,6 +77,24 @@ type checker interface {
 	check(r *Rule, c Context) error
 }
 
+// A plainer extension has values that differ in the kernel's structure only, not
+// in what they do: plain is the one that its text stands for.
+type plainer interface{ plain() extension }
+
+// plain is a value as its text says it.
+func plain(v extension) extension {
+	if p, ok := v.(plainer); ok {
+		return p.plain()
+	}
+	if u, ok := v.(setUser); ok { // numbers of sets are names for now
+		v, _ = u.mapSets(func(u *setUse) error {
+			u.name, u.index, u.resolved = u.text(), 0, false
+			return nil
+		})
+	}
+	return v
+}
+
 // A dropped extension is a match of which iptables-nft programs nothing at all.
 type dropped interface{ isDropped() bool }
 

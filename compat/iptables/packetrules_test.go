@@ -191,7 +191,7 @@ func packetRefusals() []packetRefusal {
 		{ip4, "-m policy --dir in --mode beet", 5, "unknown mode", false},
 		{ip4, "-m policy --dir in --tunnel-src 192.0.2.1", 2, "need --mode tunnel", false},
 		{ip4, "-m policy --dir in ! --mode tunnel --tunnel-src 192.0.2.1", 2, "need --mode tunnel", false},
-		{ip4, "-m policy --dir in --mode tunnel --tunnel-src 192.0.2.1/255.0.255.0", 7, "one piece", true},
+		{ip4, "-m policy --dir in --mode tunnel --tunnel-src 192.0.2.1/255.0.255.0", 8, "one piece", true},
 		{ip4, "-m policy --dir in --strict" + strings.Repeat(" --reqid 1 --next", 4) + " --reqid 1", 17, "4 elements", false},
 		{ip4, "-m u32 --u32 0", 3, "at byte 2", false},
 		{ip4, "-m u32 --u32 0=", 3, "at byte 3", false},

@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -161,7 +162,8 @@ func (p *parser) take(got scanned, invert bool) error {
 
 // at says where an error is: the value's word, if it has one.
 func at(got scanned, v *value, err error) error {
-	if e, ok := err.(*SyntaxError); ok {
+	var e *SyntaxError
+	if errors.As(err, &e) {
 		return e
 	}
 	word := got.word

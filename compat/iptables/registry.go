@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/seawall-net/seawall/nft"
@@ -11,10 +12,7 @@ import (
 func Modules() []*Module {
 	out := slices.Concat(coreModules(), connectionModules(), packetModules())
 	slices.SortFunc(out, func(a, b *Module) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Family, b.Family))
 	})
 	return out
 }

@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -105,7 +106,8 @@ func ParseSave(f nft.Family, text string) (*Save, error) {
 }
 
 func inLine(err error, n int) error {
-	if e, ok := err.(*SyntaxError); ok {
+	var e *SyntaxError
+	if errors.As(err, &e) {
 		if e.Line == 0 {
 			e.Line = n
 		}
@@ -261,7 +263,8 @@ func (p *saveParser) rule(line string, n int) error {
 		counters, skipped = &c, 1
 	}
 	err = p.command(args[skipped:], counters, n, skipped)
-	if e, ok := err.(*SyntaxError); ok && e.Word != 0 && e.Line == 0 {
+	var e *SyntaxError
+	if errors.As(err, &e) && e.Word != 0 && e.Line == 0 {
 		e.Word += skipped
 	}
 	return err

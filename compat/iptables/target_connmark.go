@@ -118,6 +118,14 @@ func decodeConnmarkTarget(s *structure) extension {
 	return c
 }
 
+// plain forgets the mask of the packet's mark where that is not used.
+func (c setConnmark) plain() extension {
+	if c.mode == connmarkSet {
+		c.nfmask = math.MaxUint32
+	}
+	return c
+}
+
 func (c setConnmark) nativeForm(*Rule) ([]nft.Statement, bool) {
 	if c.mode != connmarkSet || c.shift != 0 {
 		return nil, false

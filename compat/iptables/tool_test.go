@@ -51,6 +51,7 @@ func newHost(t *testing.T) host {
 	}
 	t.Cleanup(func() { _ = ns.Close() })
 	h := host{t, ns}
+	h.makeSets()
 	for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
 		h.mustRun(f, "-N", "USER")
 		h.mustRun(f, "-N", "OTHER")
@@ -101,6 +102,10 @@ func (h host) dial() *nft.Conn {
 
 // commit adds a compiled rule to a chain.
 func (h host) commit(c *nft.Conn, chain nft.ChainRef, r Rule) error {
+	r, err := r.Resolve(testSets{})
+	if err != nil {
+		return err
+	}
 	s, comment, err := r.Statements(chain)
 	if err != nil {
 		return err
@@ -201,7 +206,7 @@ func sameRules(ours, theirs []*nft.Rule, want []Rule) error {
 			return fmt.Errorf("compiled: %v, the tool: %v", ours[i].Statements, theirs[i].Statements)
 		}
 		for _, r := range []*nft.Rule{ours[i], theirs[i]} {
-			back, err := FromRule(r)
+			back, err := readBack(r)
 			if err != nil {
 				return err
 			}
@@ -233,6 +238,7 @@ func TestNativeFormsAreReadBack(t *testing.T) {
 	}
 	defer ns.Close()
 	h := host{t, ns}
+	h.makeSets()
 	conn := h.dial()
 	place := func(f nft.Family, name string) (nft.Chain, error) {
 		ref := nft.TableRef{Family: f, Name: "seawall"}
@@ -280,7 +286,7 @@ func TestNativeFormsAreReadBack(t *testing.T) {
 		if len(rules) != 1 {
 			t.Fatalf("%d rules", len(rules))
 		}
-		back, err := FromRule(rules[0])
+		back, err := readBack(rules[0])
 		if err != nil {
 			t.Errorf("%s %s: %v", ctx.Family, c.rule, err)
 			return

@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -66,11 +67,15 @@ func (v *value) read(f nft.Family) error {
 	case KindAddress:
 		a, err := parseAddr(f, v.text)
 		v.addr, v.mask = a, prefixMask(f, addrBits(f))
-		return err
+		return cmp.Or(err, checkWhole(f, v.text))
 	case KindNetwork:
 		var err error
 		v.addr, v.mask, err = parseNetwork(f, v.text)
-		return err
+		if err == nil && prefixLength(v.mask) < 0 {
+			err = fmt.Errorf("mask %s is not in one piece", v.mask)
+		}
+		name, _, _ := cutLast(v.text, "/")
+		return cmp.Or(err, checkWhole(f, name))
 	case KindPrefixLength:
 		mask, err := parseMask(f, v.text)
 		if err != nil {
@@ -94,6 +99,16 @@ func (v *value) read(f nft.Family) error {
 			return fmt.Errorf("%q is not a number from %d to %d", v.text, o.Min, o.max())
 		}
 		v.float = x
+	}
+	return nil
+}
+
+// checkWhole refuses addresses with numbers left out. For -s and -d the last
+// ones are 0, while the library that modules read addresses with fills the gap:
+// 10.1 is 10.1.0.0 for those, and 10.0.0.1 for these.
+func checkWhole(f nft.Family, text string) error {
+	if f == nft.IPv4 && text != "localhost" && strings.Count(text, ".") != 3 {
+		return fmt.Errorf("%q is not an address in full", text)
 	}
 	return nil
 }

@@ -1,0 +1,87 @@
+package bridge_test
+
+import (
+	"flag"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/seawall-net/seawall/bridge"
+	"github.com/seawall-net/seawall/compat"
+	"github.com/seawall-net/seawall/nft"
+	"github.com/seawall-net/seawall/portmap"
+)
+
+// layoutName is the layout of the firewalls whose tests name none. With another than the native one, tests of what the
+// layout's Docker did not have are left out, and so is IPv6 where it had none; see the Makefile's target layouts.
+var layoutName = flag.String("layout", "native", "the layout of the firewalls that are tested")
+
+var testedLayout = sync.OnceValue(func() bridge.Layout {
+	layout, err := compat.LayoutNamed(*layoutName)
+	if err != nil {
+		panic(err)
+	}
+	return layout
+})
+
+// nativeChains leaves a test to the layouts that have the chains, sets and maps of the native one: those that it names.
+func nativeChains(t testing.TB) {
+	t.Helper()
+	if *layoutName != "native" && *layoutName != "hybrid" {
+		t.Skipf("is about chains and sets that layout %s has not", *layoutName)
+	}
+}
+
+// nativeText leaves a test to the native layout: it is about each word of its rules.
+func nativeText(t testing.TB) {
+	t.Helper()
+	if *layoutName != "native" {
+		t.Skipf("is about the text of the native layout's rules, not of layout %s", *layoutName)
+	}
+}
+
+// tables are those of the firewall's layout: its own, and those of iptables that it has rules in.
+func (w *world) tables(families ...nft.Family) []nft.TableRef {
+	return slices.DeleteFunc(slices.Clone(w.cfg.Layout.Tables()), func(t nft.TableRef) bool {
+		return len(families) > 0 && !slices.Contains(families, t.Family)
+	})
+}
+
+// userChain is DOCKER-USER of a family.
+func userChain(f nft.Family) nft.ChainRef { return testedLayout().UserChain(f) }
+
+// lacksIPv6 and lacksSCTP tell whether the layout's Docker had none of it. Then tests have neither such networks and
+// ports, nor such probes.
+var lacksIPv6 = sync.OnceValue(func() bool {
+	return testedLayout().Check(&bridge.Network{Host: &bridge.Host{}, Spec: specA}) != nil
+})
+
+var lacksSCTP = sync.OnceValue(func() bool {
+	n := &bridge.Network{Host: &bridge.Host{}, Spec: networkSpec("a", "172.30.1.0/24")}
+	return testedLayout().Check(&bridge.Binding{Endpoint: &bridge.Endpoint{Network: n}, Port: portmap.MustParse("80:80/sctp")}) != nil
+})
+
+// probed tells whether the layout's Docker knew of a probe's family and protocol.
+func (w *world) probed(family int, proto string) bool {
+	return (family == 0 || !w.ipv4Only) && (proto != "sctp" || !lacksSCTP())
+}
+
+// families are those that the layout has.
+func (w *world) families() []nft.Family {
+	if w.ipv4Only {
+		return families[:1]
+	}
+	return families[:]
+}
+
+// userFamilies are those in which the layout has a DOCKER-USER. From here on the test is about no others.
+func (w *world) userFamilies() []nft.Family {
+	w.t.Helper()
+	if userChain(nft.IPv4) == (nft.ChainRef{}) {
+		w.t.Skipf("layout %s has no DOCKER-USER", *layoutName)
+	}
+	if userChain(nft.IPv6) == (nft.ChainRef{}) {
+		w.ipv4Only = true
+	}
+	return w.families()
+}
