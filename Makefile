@@ -2,16 +2,19 @@
 
 GO ?= go
 
-.PHONY: help test race lint fuzz bench ci
+.PHONY: help test race layouts lint fuzz bench ci
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: ## run all tests
 	$(GO) test ./...
 
 race: ## run all tests with the race detector
 	$(GO) test -race ./...
+
+layouts: ## run the packet tests of package bridge with other layouts than the native one
+	for l in hybrid docker-28 docker-18.05; do $(GO) test ./bridge -layout $$l || exit 1; done
 
 lint: ## check format, vet, staticcheck and golangci-lint, import arrows included
 	.ci/lint
