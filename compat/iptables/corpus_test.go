@@ -26,13 +26,15 @@ type recording struct {
 	Loads     *bool      `json:"loads"`
 	Expect    string     `json:"expect"`
 	Canonical []string   `json:"canonical"`
+	Matters   *bool      `json:"matters"`
 	Module    string     `json:"module"`
 	Modules   []string   `json:"modules"`
 	Target    string     `json:"target"`
 }
 
 // TestCorpus holds the package against recordings: what is accepted, and its
-// canonical form. Differences are reported by module.
+// canonical form. Differences are reported by module. Those of rules that do not
+// matter are no failures.
 func TestCorpus(t *testing.T) {
 	if *corpus == "" {
 		return // there is nothing to compare with unless -corpus names it
@@ -45,6 +47,7 @@ func TestCorpus(t *testing.T) {
 	}
 	bad := map[string][]string{}
 	total := map[string]int{}
+	var all, accepted, others int
 	for name := range strings.SplitSeq(*corpus, ",") {
 		f, err := os.Open(name)
 		if err != nil {
@@ -61,17 +64,28 @@ func TestCorpus(t *testing.T) {
 			key := r.key()
 			total[key]++
 			diff := r.compare()
-			if diff == "" && conn != nil && r.works() && len(r.Setup) <= 2 {
+			if diff == "" && conn != nil && r.works() && len(r.Setup) <= 2 && !r.hasExchangedPorts() {
 				diff = r.compareWithTool(h, conn)
 			}
-			if diff != "" {
+			matters := r.Matters == nil || *r.Matters
+			if matters {
+				if all++; r.works() {
+					accepted++
+				}
+			}
+			switch {
+			case diff != "" && matters:
 				bad[key] = append(bad[key], fmt.Sprintf("%s %q: %s", r.ID, r.Args, diff))
+			case diff != "":
+				others++
+				t.Logf("%s %q: %s", r.ID, r.Args, diff)
 			}
 		}
 		if err := lines.Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
+	t.Logf("of %d rules that matter, the tool accepts %d; of the others, %d differ", all, accepted, others)
 	for _, key := range slices.Sorted(maps.Keys(bad)) {
 		t.Errorf("%s: %d of %d differ\n  %s", key, len(bad[key]), total[key], strings.Join(bad[key], "\n  "))
 	}
@@ -83,6 +97,22 @@ func (r recording) key() string {
 	}
 	return strings.Join(append(r.Modules, r.Target), " ")
 }
+
+// hasExchangedPorts tells whether the rule has a range of UDP ports whose ends are
+// exchanged, in which no port is. The tool programs it as a range, which package
+// nft does not know; ours is in the match, and lists the same.
+func (r recording) hasExchangedPorts() bool {
+	rules, err := ParseAll(r.context(), r.Args)
+	return err == nil && slices.ContainsFunc(rules, func(r Rule) bool {
+		return slices.ContainsFunc(r.Matches, func(m Match) bool {
+			u, ok := m.value.(udp)
+			return ok && (u.sport.lo > u.sport.hi || u.dport.lo > u.dport.hi)
+		})
+	})
+}
+
+// leavesToChain tells whether the rule jumps or goes to a chain.
+func (r Rule) leavesToChain() bool { return r.Target.Verdict.Chain != "" }
 
 func (r recording) works() bool { return r.Expect == "ok" || r.Loads != nil && *r.Loads }
 
@@ -127,6 +157,8 @@ func (r recording) compare() string {
 	switch {
 	case err != nil && wantOK:
 		return "refused: " + err.Error()
+	case err == nil && !wantOK && slices.ContainsFunc(rules, Rule.leavesToChain):
+		return "" // whether the chain exists is for the kernel to say
 	case err == nil && !wantOK:
 		return "accepted"
 	case err != nil:
