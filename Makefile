@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help test race layouts lint fuzz bench ci
+.PHONY: help test race layouts flood lint fuzz bench ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ race: ## run all tests with the race detector
 
 layouts: ## run the packet tests of package bridge with other layouts than the native one
 	for l in hybrid docker-28 docker-18.05; do $(GO) test ./bridge -layout $$l || exit 1; done
+
+flood: ## millions of packets, none of which may be lost or leak, during 1,000 updates and 100 restarts
+	$(GO) test ./internal/endurance -run Flood -v -flood.updates 1000 -flood.restarts 100 -flood.packets 1000000
 
 lint: ## check format, vet, staticcheck and golangci-lint, import arrows included
 	.ci/lint
