@@ -142,6 +142,9 @@ func TestChangeEndpoint(t *testing.T) {
 	w.container("a", "a1", 2, "8080:80")
 	w.container("a", "a2", 3)
 	w.link("a", "a2", "a1", "81")
+	w.fates(`
+		a2   tcp4 a1:81      a1 sees a2
+	`)
 	links, rules := w.links(), sorted(w.rules())
 	spec := w.specOf("a1")
 	spec.AllowSpoofing = true
@@ -150,7 +153,7 @@ func TestChangeEndpoint(t *testing.T) {
 	w.sameAs("changed: links", w.links(), links)
 	w.fates(`
 		ext  tcp  host:8080  a1 sees ext
-		a2   tcp  a1:81      a1 sees a2
+		a2   tcp4 a1:81      a1 sees a2
 		a2   tcp  a1:80      closed
 	`)
 	w.reopen()
