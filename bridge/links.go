@@ -193,6 +193,29 @@ func (l *links) stop(n *Network) error {
 	return nil
 }
 
+// takeAddresses takes the addresses of a network from its bridge, if it is ours,
+// that are not those of the network which has taken the bridge over.
+func (l *links) takeAddresses(old, heir *Network) error {
+	link, err := l.find(old.Spec.Bridge)
+	if err != nil || link == nil || link.Attrs().Alias != ownAlias {
+		return err
+	}
+	var errs []error
+	for _, f := range []struct{ was, is Gateway }{{old.Spec.IPv4, heir.Spec.IPv4}, {old.Spec.IPv6, heir.Spec.IPv6}} {
+		if !f.was.onBridge().IsValid() || f.was.Address == f.is.onBridge() && f.was.Subnet.Bits() == f.is.Subnet.Bits() {
+			continue
+		}
+		addr := &netlink.Addr{IPNet: ipNet(f.was.Address, f.was.Subnet.Bits())}
+		if err := l.h.AddrDel(link, addr); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			errs = append(errs, fmt.Errorf("bridge: network %s: delete address %s of %s: %w", old, addr.IPNet, old.Spec.Bridge, err))
+		}
+	}
+	if mac := bridgeMAC(heir); !bytes.Equal(mac, link.Attrs().HardwareAddr) {
+		errs = append(errs, l.h.LinkSetHardwareAddr(link, mac))
+	}
+	return errors.Join(errs...)
+}
+
 // remove deletes a network's bridge, if it is ours.
 func (l *links) remove(n *Network) error {
 	return l.removeLink(n.Spec.Bridge)

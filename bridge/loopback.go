@@ -45,9 +45,9 @@ func (tx *Tx) loopbackUses() (before, after map[loopbackUse]int) {
 			if !n.Host.carriesLoopback(f) {
 				continue
 			}
-			use := loopbackUse{n, f}
+			use := loopbackUse{tx.heir(n).(*Network), f}
 			if _, known := after[use]; !known {
-				if s := tx.fw.state.networks[n.Spec.Name]; s != nil && s.fact == n {
+				if s := tx.fw.state.networks[n.Spec.Name]; s != nil && s.fact == use.network {
 					after[use] = s.loopback[i]
 				} else {
 					after[use] = 0

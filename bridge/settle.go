@@ -45,6 +45,9 @@ func (fw *Firewall) prepareLinks(tx *Tx) (undo undoList, err error) {
 			fresh[a.fact] = true
 			continue
 		}
+		if tx.linksStay(a.fact) {
+			continue
+		}
 		switch f := a.fact.(type) {
 		case *Network:
 			undo = append(undo, func() error { return fw.links.start(f) })
@@ -144,12 +147,18 @@ func (fw *Firewall) deleteLinks(tx *Tx) error {
 	}
 	var errs []error
 	for _, a := range tx.log {
-		if e, ok := a.fact.(*Endpoint); ok && !a.add {
-			errs = append(errs, fw.links.disconnect(e))
+		if a.add || tx.linksStay(a.fact) {
+			continue
 		}
-		// A network of the same Tx may have taken over the bridge.
-		if n, ok := a.fact.(*Network); ok && !a.add && fw.state.bridges[n.Spec.Bridge] == nil {
-			errs = append(errs, fw.links.remove(n))
+		switch f := a.fact.(type) {
+		case *Endpoint:
+			errs = append(errs, fw.links.disconnect(f))
+		case *Network:
+			if heir := fw.state.bridges[f.Spec.Bridge]; heir != nil { // of the same Tx
+				errs = append(errs, fw.links.takeAddresses(f, heir))
+			} else {
+				errs = append(errs, fw.links.remove(f))
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -22,6 +22,8 @@ type Tx struct {
 	err    error
 	// ephemeral is the host's ephemeral ports, once somebody asked for them.
 	ephemeral *portmap.Ephemeral
+	// heirs are the facts that have taken others' places: see NetworkTx.Change.
+	heirs map[Fact]Fact
 }
 
 // applied is a fact that came or went, to be undone if the commit fails.
