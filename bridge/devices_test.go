@@ -274,6 +274,7 @@ func TestContainerWithIPv6OffByDefault(t *testing.T) {
 func TestRouterAdvertisement(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bridge.Config{})
+	w.needsIPv6()
 	w.networkA()
 	// What it says is dropped where its name is checked: here that is not so.
 	w.endpoint("a", "a1", 2, true, true, bridge.EndpointSpec{AllowSpoofing: true})

@@ -81,10 +81,14 @@ func TestRedirectDNS(t *testing.T) {
 	w := newWorld(t, bridge.Config{})
 	w.name("resolver", "127.0.0.11", "")
 	w.networkA()
-	w.network("six", "fd00:30:6::/64")
 	w.container("a", "a1", 2, "8080:80")
-	w.container("six", "six1", 2)
-	for _, name := range []string{"a1", "six1"} {
+	names := []string{"a1"}
+	if !w.ipv4Only {
+		w.network("six", "fd00:30:6::/64")
+		w.container("six", "six1", 2)
+		names = append(names, "six1")
+	}
+	for _, name := range names {
 		d := resolver(w.spaces[name])
 		w.fates(fmt.Sprintf("%s udp,tcp resolver:53 refused", name))
 		w.redirectDNS(name, d)

@@ -131,6 +131,7 @@ func TestPublicationOfAPortThatIsInUse(t *testing.T) {
 func TestPublicationInADisabledFamily(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bridge.Config{DisableIPv4: true, UnheldPorts: true})
+	w.needsIPv6()
 	w.trackElsewhere()
 	w.patientTracking()
 	w.networkA()
@@ -196,7 +197,7 @@ func TestFlowsEndWithTheirEndpoint(t *testing.T) {
 	`)
 	// What the container asks ext from its port 7777, ext answers to the host's.
 	var out, back []*netlab.Flow
-	for i := range families {
+	for i := range w.families() {
 		ext80, host7777 := netip.AddrPortFrom(w.addrs["ext"][i], 80), netip.AddrPortFrom(w.addrs["host"][i], 7777)
 		out = append(out, w.Flow(netlab.Probe{
 			From: w.spaces["a1"], Proto: "udp", Source: netip.AddrPortFrom(w.addrs["a1"][i], 7777), To: ext80,
@@ -293,7 +294,8 @@ func TestFlowsEndWithTheirNetwork(t *testing.T) {
 		b1   udp  ext:80     ext sees host
 	`)
 	c.ask()
-	c.flows, c.fates = c.flows[:6], c.fates[:6] // b1 will be gone
+	gone := len(w.families()) // b1 will be
+	c.flows, c.fates = c.flows[:len(c.flows)-gone], c.fates[:len(c.fates)-gone]
 	others()
 	subnets := w.subnets["b"]
 	w.ends(func() { w.update(func(tx *bridge.Tx) { tx.RemoveNetwork("b") }) },
@@ -307,7 +309,9 @@ func TestFlowsEndWithTheirNetwork(t *testing.T) {
 			}
 			return false
 		})
-	w.update(func(tx *bridge.Tx) { tx.CreateNetwork(networkSpec("c", subnets[0].String(), subnets[1].String())) })
+	w.update(func(tx *bridge.Tx) {
+		tx.CreateNetwork(with(here(specB), func(s *bridge.NetworkSpec) { s.Name, s.Bridge = "c", "br-c" }))
+	})
 	w.subnets["c"] = subnets
 	w.container("c", "c1", 2)
 	c.ask()

@@ -48,8 +48,9 @@ func TestInternal(t *testing.T) {
 			`)
 			// A container with privileges adds what it lacks.
 			for _, name := range []string{"a1", "a2"} {
-				w.spaces[name].Route("default", w.addrs["gw-a"][0].String())
-				w.spaces[name].Route("default", w.addrs["gw-a"][1].String())
+				for i := range w.families() {
+					w.spaces[name].Route("default", w.addrs["gw-a"][i].String())
+				}
 			}
 			w.fates(`
 				a1    tcp,udp,sctp  ext:80     silent
@@ -78,8 +79,9 @@ func TestInternalReachesNoResolver(t *testing.T) {
 		w.host.Listen("tcp", addr)
 	}
 	w.name("resolved", "127.0.0.53", "")
-	w.spaces["a1"].Route("default", w.addrs["gw-a"][0].String())
-	w.spaces["a1"].Route("default", w.addrs["gw-a"][1].String())
+	for i := range w.families() {
+		w.spaces["a1"].Route("default", w.addrs["gw-a"][i].String())
+	}
 	w.fates(`
 		host  udp,tcp  resolved:53  host sees loopback
 		b1    udp,tcp  host:53      host sees b1

@@ -162,10 +162,8 @@ func with(spec bridge.NetworkSpec, change func(*bridge.NetworkSpec)) bridge.Netw
 // create creates a network, names the host's addresses on it, and tells the neighbour the way.
 func (w *world) create(spec bridge.NetworkSpec) {
 	w.t.Helper()
+	spec = here(spec)
 	name := spec.Name
-	if lacksIPv6() && spec.IPv4.Subnet.IsValid() {
-		spec.IPv6 = bridge.Gateway{}
-	}
 	w.update(func(tx *bridge.Tx) { tx.CreateNetwork(spec) })
 	pair := prefixPair{spec.IPv4.Subnet, spec.IPv6.Subnet}
 	w.subnets[name] = pair
@@ -225,7 +223,11 @@ func (w *world) attach(network, name string, hostPart int, publish ...string) {
 	})
 }
 
+// nth is the address with a host part, or none of no subnet.
 func nth(p netip.Prefix, n int) netip.Addr {
+	if !p.IsValid() {
+		return netip.Addr{}
+	}
 	a := p.Addr()
 	for range n {
 		a = a.Next()

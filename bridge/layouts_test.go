@@ -66,6 +66,22 @@ func (w *world) probed(family int, proto string) bool {
 	return (family == 0 || !w.ipv4Only) && (proto != "sctp" || !lacksSCTP())
 }
 
+// needsIPv6 leaves out a test that has nothing to show without IPv6.
+func (w *world) needsIPv6() {
+	w.t.Helper()
+	if lacksIPv6() {
+		w.t.Skipf("needs IPv6, for which the Docker of layout %s had no rules: 20.10 was the first", *layoutName)
+	}
+}
+
+// here is a specification without what the layout has not: IPv6, where that leaves a network.
+func here(spec bridge.NetworkSpec) bridge.NetworkSpec {
+	if lacksIPv6() && spec.IPv4.Subnet.IsValid() {
+		spec.IPv6 = bridge.Gateway{}
+	}
+	return spec
+}
+
 // families are those that the layout has.
 func (w *world) families() []nft.Family {
 	if w.ipv4Only {

@@ -45,6 +45,6 @@ func TestFramesOfDisabledFamilies(t *testing.T) {
 			t.Errorf("disabled %v: %s does not arrive", off, toHost.what)
 		}
 		a2.sawNone(t, dropped)
-		w.arrive("a1", nil, passing, a2)
+		w.deliver("a1", nil, passing, a2)
 	}
 }

@@ -19,7 +19,7 @@ func TestBridgeComesAndGoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bridge.Config{})
 	before := w.links()
-	spec := networkSpec("a", "172.30.1.0/24", "fd00:30:1::/64")
+	spec := here(specA)
 	spec.MTU = 1400
 	w.update(func(tx *bridge.Tx) { tx.CreateNetwork(spec) })
 	link, err := w.host.Netlink().LinkByName("br-a")
@@ -30,15 +30,22 @@ func TestBridgeComesAndGoes(t *testing.T) {
 		t.Errorf("br-a is a %s with an MTU of %d", link.Type(), link.Attrs().MTU)
 	}
 	lines := w.links()
-	for _, want := range []string{
+	want := []string{
 		"address br-a 172.30.1.1/24",
-		"address br-a fd00:30:1::1/64",
 		"/proc/sys/net/ipv4/conf/br-a/route_localnet 0",
-		"/proc/sys/net/ipv6/conf/br-a/accept_ra 0",
-		"/proc/sys/net/ipv6/conf/br-a/disable_ipv6 0",
 		"/proc/sys/net/ipv4/ip_forward 1",
-		"/proc/sys/net/ipv6/conf/all/forwarding 1",
-	} {
+	}
+	if w.ipv4Only {
+		want = append(want, "/proc/sys/net/ipv6/conf/br-a/disable_ipv6 1", "/proc/sys/net/ipv6/conf/all/forwarding 0")
+	} else {
+		want = append(want,
+			"address br-a fd00:30:1::1/64",
+			"/proc/sys/net/ipv6/conf/br-a/accept_ra 0",
+			"/proc/sys/net/ipv6/conf/br-a/disable_ipv6 0",
+			"/proc/sys/net/ipv6/conf/all/forwarding 1",
+		)
+	}
+	for _, want := range want {
 		if !slices.Contains(lines, want) {
 			t.Errorf("missing: %s", want)
 		}
@@ -169,6 +176,7 @@ func TestConnectRefuses(t *testing.T) {
 func TestConnectedContainersOwnTheirAddresses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bridge.Config{})
+	w.needsIPv6()
 	w.networkA()
 	for i := range 8 {
 		name := fmt.Sprint("a", i)

@@ -70,6 +70,7 @@ func TestNetworksOfOneFamily(t *testing.T) {
 func TestEndpointsOfOneFamily(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bridge.Config{})
+	w.needsIPv6()
 	w.networkA()
 	both := w.subnets["a"]
 	w.subnets["a"] = prefixPair{both[0]}

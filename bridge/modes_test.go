@@ -145,6 +145,7 @@ func TestRoutedPortsDoNotClash(t *testing.T) {
 func TestRoutedRefusesLoopbackPublications(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bridge.Config{})
+	w.needsIPv6()
 	w.create(with(specA, func(s *bridge.NetworkSpec) { s.IPv6.Mode = bridge.Routed }))
 	w.container("a", "a1", 2, "127.0.0.1:8080:80")
 	err := w.try(func(tx *bridge.Tx) { tx.Network("a").Endpoint("a1").Publish(portmap.MustParse("[::1]:8080:80")) })

@@ -79,6 +79,9 @@ func (w *world) routeMulticast(from, groups addrPair) {
 			{v6, unix.IPPROTO_IPV6, mrtAddVIF, vif6(1, out)},
 			{v6, unix.IPPROTO_IPV6, mrtAddMFC, mfc6(from[1], groups[1])},
 		} {
+			if s.fd == v6 && w.ipv4Only {
+				continue
+			}
 			if err := unix.SetsockoptString(s.fd, s.level, s.option, string(s.value)); err != nil {
 				return os.NewSyscallError("setsockopt", err)
 			}

@@ -237,6 +237,7 @@ func (w *world) secondLAN() {
 func TestLinkLocalClients(t *testing.T) {
 	t.Parallel()
 	w := oneNetwork(t)
+	w.needsIPv6()
 	w.publish("a", "a1", "8080:80", "8080:80/udp")
 	from, to := linkLocal(t, w.ext, "eth0"), linkLocal(t, w.host, "eth0").WithZone("eth0")
 	for _, p := range []netlab.Probe{

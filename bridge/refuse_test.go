@@ -95,7 +95,9 @@ func TestConflicts(t *testing.T) {
 	publish := func(spec string) func(*bridge.Tx) {
 		return func(tx *bridge.Tx) { tx.Network("n1").Endpoint("b").Publish(ports(spec)...) }
 	}
-	refusing(t).refusals([]refusal{
+	w := refusing(t)
+	w.needsIPv6()
+	w.refusals([]refusal{
 		{"the same port", publish("8080:81"), "", fs.ErrExist,
 			"bridge: publish n1/b: portmap: 0.0.0.0:8080/tcp: already published by n1/a"},
 		{"every address against one", publish("8081:80"), "", fs.ErrExist,
@@ -255,7 +257,9 @@ func TestBadEndpoints(t *testing.T) {
 	} {
 		all = append(all, refusal{name: c.name, field: c.field, change: func(tx *bridge.Tx) { tx.Network(c.network).Attach(c.spec) }})
 	}
-	refusing(t).refusals(all)
+	w := refusing(t)
+	w.needsIPv6()
+	w.refusals(all)
 }
 
 // hostIfOfA is the interface of n1's endpoint a, as its names make it.
@@ -311,7 +315,9 @@ func TestBadBindings(t *testing.T) {
 				tx.Network("n1").Attach(endpoint("six", "", "fd00:30:1::6")).Publish(ports("127.0.0.1:80:80")...)
 			}},
 	)
-	refusing(t).refusals(all)
+	w := refusing(t)
+	w.needsIPv6()
+	w.refusals(all)
 
 	// What cannot be said as a Binding is refused where it is read.
 	for _, text := range []string{"0:80", "80:0", "65536:80", "80:65536", "8000-8010:80-89", "localhost:80:80", "1.2.3:80:80", "80:80/icmp", "a:80"} {

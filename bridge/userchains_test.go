@@ -310,7 +310,7 @@ func TestHealDeletesChainsOfOtherNetworks(t *testing.T) {
 	defer func() { _ = other.Close() }()
 	before := w.rules()
 	create := func(tx *bridge.Tx) error {
-		tx.CreateNetwork(networkSpec("a", "172.30.1.0/24", "fd00:30:1::/64"))
+		tx.CreateNetwork(here(specA))
 		return nil
 	}
 	for range 2 {
