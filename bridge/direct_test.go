@@ -11,7 +11,9 @@ func TestDirectAccessFromTheLAN(t *testing.T) {
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{})
 	w.witness("a1", "a2")
-	w.handAppend("a1", 81, accept)
+	if hasUserChain() {
+		w.handAppend("a1", 81, accept)
+	}
 	w.fates(`
 		ext    tcp,udp,sctp  host:8080   a1 sees ext
 		ext    tcp,udp,sctp  a1:80       silent
@@ -31,6 +33,33 @@ func TestDirectAccessFromTheLAN(t *testing.T) {
 	if n := w.flowsFrom("ext", "a1"); n != 0 {
 		t.Errorf("%d connections from ext to a1's own address, want none", n)
 	}
+}
+
+// Nor whoever has an address there that is no endpoint's, or will be one's later: packets would wait for him. So it is on
+// a host that forwards by itself, where no policy is in the way, too.
+func TestDirectAccessToAnAddressOfNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bridge.Config{})
+	w.host.Forward()
+	w.networkA()
+	w.networkB()
+	w.endpoint("a", "free", 4, true, true, bridge.EndpointSpec{AllowSpoofing: true})
+	w.container("b", "b1", 2)
+	w.name("more", "172.30.1.9", "fd00:30:1::9")
+	w.spaces["free"].Address("eth0", "172.30.1.9/24")
+	if !w.ipv4Only {
+		w.spaces["free"].Address("eth0", "fd00:30:1::9/64")
+	}
+	w.fates(`
+		host  tcp,udp       more:80  free sees gw-a
+		ext   tcp,udp,sctp  more:80  silent
+		ext   icmp          more     silent
+		b1    tcp,udp       more:80  silent
+	`)
+	// It may ask outside, and is answered.
+	w.fates(`
+		free  tcp,udp       ext:80   ext sees host
+	`)
 }
 
 func TestAllowDirectRouting(t *testing.T) {

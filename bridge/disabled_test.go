@@ -174,8 +174,12 @@ func TestDisableLater(t *testing.T) {
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{})
 	w.serve("host", 8089)
-	w.handAppend("a2", 81, drop)
-	want, user := facts(w.fw), w.userRules()
+	var user []string
+	if hasUserChain() {
+		w.handAppend("a2", 81, drop)
+		user = w.userRules()
+	}
+	want := facts(w.fw)
 	routed := w.carriesLoopback
 	for _, off := range [][]int{{0}, {1}, {}, {0, 1}, {1}, {}} {
 		cfg := disabling(off...)
@@ -187,12 +191,15 @@ func TestDisableLater(t *testing.T) {
 		w.familiesFates()
 		if len(off) == 0 {
 			routed(true)
-			if got := w.userRules(); !slices.Equal(got, user) {
-				t.Errorf("DOCKER-USER is %q, was %q", got, user)
-			}
 			w.fates(`
 				b1   tcp,udp  a2:81  silent
 			`)
+		}
+		if !hasUserChain() {
+			continue
+		}
+		if got := w.userRules(); len(off) == 0 && !slices.Equal(got, user) {
+			t.Errorf("DOCKER-USER is %q, was %q", got, user)
 		}
 		for _, f := range w.userFamilies() {
 			if n := len(w.load(w.tables()...).Rules(userChain(f))); n != 1 {

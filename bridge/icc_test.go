@@ -86,21 +86,44 @@ func TestNoICC(t *testing.T) {
 			host  tcp,udp,sctp  a2:80      a2 sees gw-a
 			a1    tcp,udp,sctp  ext:80     ext sees host
 		`)
-		// By way of the host's MAC, siblings are not reached either.
-		var probes []netlab.RawProbe
-		for i := range w.families() {
-			for _, proto := range []string{"tcp", "udp"} {
-				probes = append(probes, netlab.RawProbe{
-					From: w.spaces["a2"], Interface: "eth0", DstMAC: w.host.MAC("br-a"), Proto: proto,
-					Src: netip.AddrPortFrom(w.addrs["a2"][i], 0), Dst: netip.AddrPortFrom(w.addrs["a1"][i], 80), Watch: w.spaces["a1"],
-				})
-			}
+		w.noWayByTheHost("a2", "a1")
+	})
+}
+
+// noWayByTheHost sends packets to a sibling's address by way of the host's MAC, which must not pass them on.
+func (w *world) noWayByTheHost(from, to string) {
+	w.t.Helper()
+	var probes []netlab.RawProbe
+	for i := range w.families() {
+		for _, proto := range []string{"tcp", "udp"} {
+			probes = append(probes, netlab.RawProbe{
+				From: w.spaces[from], Interface: "eth0", DstMAC: w.hostMAC(from), Proto: proto,
+				Src: netip.AddrPortFrom(w.addrs[from][i], 0), Dst: netip.AddrPortFrom(w.addrs[to][i], 80), Watch: w.spaces[to],
+			})
 		}
-		for i, r := range w.RawProbeAll(probes) {
-			if r.Err != nil || r.Arrived || r.Answered {
-				t.Errorf("%s to %s by the host: %s", probes[i].Proto, probes[i].Dst, r)
-			}
+	}
+	for i, r := range w.RawProbeAll(probes) {
+		if r.Err != nil || r.Arrived || r.Answered {
+			w.t.Errorf("%s to %s by the host: %s", probes[i].Proto, probes[i].Dst, r)
 		}
+	}
+}
+
+// An internal network can be without ICC, too.
+func TestNoICCOfAnInternalNetwork(t *testing.T) {
+	t.Parallel()
+	eachFilter(t, func(t *testing.T, filter string) {
+		w := newWorld(t, bridge.Config{})
+		w.create(with(specA, func(s *bridge.NetworkSpec) { s.Internal, s.DisableICC = true, true }))
+		w.filterBridges(filter)
+		w.container("a", "a1", 2)
+		w.container("a", "a2", 3)
+		w.fates(`
+			a2    tcp,udp,sctp  a1:80      closed
+			a2    icmp          a1         closed
+			host  tcp,udp,sctp  a1:80      a1 sees gw-a
+		`)
+		w.noWayByTheHost("a2", "a1")
 	})
 }
 

@@ -50,6 +50,9 @@ func (w *world) tables(families ...nft.Family) []nft.TableRef {
 // userChain is DOCKER-USER of a family.
 func userChain(f nft.Family) nft.ChainRef { return testedLayout().UserChain(f) }
 
+// hasUserChain tells whether the layout has a DOCKER-USER. Tests that are not about it go on without.
+func hasUserChain() bool { return userChain(nft.IPv4) != (nft.ChainRef{}) }
+
 // lacksIPv6 and lacksSCTP tell whether the layout's Docker had none of it. Then tests have neither such networks and
 // ports, nor such probes.
 var lacksIPv6 = sync.OnceValue(func() bool {
@@ -94,7 +97,7 @@ func (w *world) families() []nft.Family {
 // layout has put there goes: it returns, and who appends others has to delete it.
 func (w *world) userFamilies() []nft.Family {
 	w.t.Helper()
-	if userChain(nft.IPv4) == (nft.ChainRef{}) {
+	if !hasUserChain() {
 		w.t.Skipf("layout %s has no DOCKER-USER", *layoutName)
 	}
 	if userChain(nft.IPv6) == (nft.ChainRef{}) {

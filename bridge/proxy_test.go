@@ -55,12 +55,12 @@ func TestUserlandProxy(t *testing.T) {
 				host   tcp4          host2:8083     a2 sees host
 				host   tcp6          host2:8083     a2 sees host2
 				# To the container: from other networks, and from outside.
-				b1     tcp,udp,sctp  host:8080      a1 sees gw-a  [to-the-proxy: host sees b1]
-				b1     tcp,udp,sctp  gw-b:8080      a1 sees gw-a  [to-the-proxy: host sees b1]
-				b1     tcp           gw-a:9000      a2 sees gw-a  [to-the-proxy: host sees b1]
-				b1     udp           host:9101      a2 sees gw-a  [to-the-proxy: host sees b1]
-				b1     tcp           host2:9201     a2 sees gw-a  [to-the-proxy: host sees b1]
-				b1     tcp           host2:8083     a2 sees gw-a  [to-the-proxy: host sees b1]
+				b1     tcp,udp,sctp  host:8080      a1 sees gw-a  [to-the-proxy: host sees b1] [other-networks: silent]
+				b1     tcp,udp,sctp  gw-b:8080      a1 sees gw-a  [to-the-proxy: host sees b1] [other-networks: silent]
+				b1     tcp           gw-a:9000      a2 sees gw-a  [to-the-proxy: host sees b1] [other-networks: silent]
+				b1     udp           host:9101      a2 sees gw-a  [to-the-proxy: host sees b1] [other-networks: silent]
+				b1     tcp           host2:9201     a2 sees gw-a  [to-the-proxy: host sees b1] [other-networks: silent]
+				b1     tcp           host2:8083     a2 sees gw-a  [to-the-proxy: host sees b1] [other-networks: silent]
 				ext    tcp,udp,sctp  host:8080      a1 sees ext
 				ext    tcp           host:9001      a2 sees ext
 				ext    udp           host2:9100     a2 sees ext
@@ -173,7 +173,7 @@ func TestUserlandProxyLater(t *testing.T) {
 		w.carriesLoopback(false)
 		w.kernelIsDesired("with a proxy")
 		w.fates(same + `
-			b1     tcp,udp,sctp  host:8080      a1 sees gw-a  [to-the-proxy: host sees b1]
+			b1     tcp,udp,sctp  host:8080      a1 sees gw-a  [to-the-proxy: host sees b1] [other-networks: silent]
 			host   tcp,udp,sctp  loopback:8080  host sees loopback
 			host   tcp           loopback:8082  host sees loopback
 			host   tcp,udp,sctp  host:8080      a1 sees host

@@ -149,7 +149,7 @@ func TestSocketsOfAUserlandProxy(t *testing.T) {
 	}
 	w.fates(`
 		ext  tcp,udp  host:8080  a1 sees ext
-		b1   tcp      host:8080  a1 sees gw-a  [to-the-proxy: mute]
+		b1   tcp      host:8080  a1 sees gw-a  [to-the-proxy: mute] [other-networks: silent]
 	`)
 }
 

@@ -14,6 +14,9 @@ import (
 //   - The guard, and what concerns frames: see [bridge.NativeOptions].GuardOnly.
 //   - What a container sends to a sibling's published port comes back the same way: Docker has that
 //     only with br_netfilter, which judges bridged packets.
+//   - What comes from outside to an address of a network's that no endpoint has. The guard knows endpoints. Before 28
+//     nothing but a policy was in the way, and where there is none, packets would wait for a container to get the address.
+//   - An internal network without ICC is none before 17.06, for what the host forwards.
 //   - What is forwarded and belongs to no network is dropped, behind all that iptables judges,
 //     if that is asked for or the firewall has switched forwarding on: for the latter, later
 //     versions set a policy.
@@ -25,25 +28,24 @@ type companion struct {
 // companionFamily is the companion's chains of one family.
 type companionFamily struct {
 	family nft.Family
-	// drops says that what belongs to no network is dropped here where the
-	// firewall has switched forwarding on: the version sets no policy.
-	drops bool
+	version version
 	// bridges is a set of the native layout: the bridges of networks.
-	bridges         nft.Set
-	hairpin, others *nft.Chain
+	bridges                 nft.Set
+	hairpin, closed, others *nft.Chain
 }
 
 // newCompanion is the layout of the tables beside the rules of a version.
-func newCompanion(drops bool) companion {
+func newCompanion(v version) companion {
 	c := companion{Layout: bridge.NativeWith(bridge.NativeOptions{GuardOnly: true})}
 	for i, f := range families {
 		table := nft.TableRef{Family: f, Name: "seawall"}
 		c.families[i] = companionFamily{
 			family:  f,
-			drops:   drops,
+			version: v,
 			bridges: nft.Set{Table: table, Name: "bridges", Key: nft.TypeIFName},
 			// Docker's own rules come first.
 			hairpin: &nft.Chain{Table: table, Name: "hairpin", Type: nft.NATChain, Hook: nft.Postrouting, Priority: nft.PrioritySNAT + 1},
+			closed:  &nft.Chain{Table: table, Name: "closed", Hook: nft.Forward, Priority: nft.PriorityFilter + 10},
 			others:  &nft.Chain{Table: table, Name: "others", Hook: nft.Forward, Priority: nft.PriorityFilter + 10},
 		}
 	}
@@ -70,17 +72,38 @@ func (c *companionFamily) compile(f bridge.Fact, add func(nft.Object)) {
 			c.dropOthers(add)
 		}
 	case *bridge.Forwarding:
-		if f.Family == c.family && c.drops {
+		// Later versions set a policy.
+		if f.Family == c.family && c.version < version1706 {
 			c.dropOthers(add)
 		}
 	case *bridge.Network:
 		g := f.Gateway(c.family)
+		if g.Subnet.IsValid() {
+			c.close(f, add)
+		}
 		if !hairpin(f) || f.Spec.Internal || !g.Subnet.IsValid() || g.Mode != bridge.NAT && g.Mode != bridge.NATUnprotected {
 			return
 		}
 		// Under br_netfilter, bridged packets have no interface that they came by here.
 		add(&nft.Rule{Chain: c.hairpin.Ref(), Key: key("n", f.Order, ""), Rank: at(f.Order, 0).appended(), Statements: []nft.Statement{
 			nft.OIFName.Eq(f.Spec.Bridge), nft.Saddr(c.family).In(g.Subnet), nft.CTStatus.Any(nft.CTDNAT), nft.Counter(), nft.Masquerade(0),
+		}})
+	}
+}
+
+// close drops what a network's own rules leave open.
+func (c *companionFamily) close(n *bridge.Network, add func(nft.Object)) {
+	if c.version >= version28 {
+		return
+	}
+	add(c.closed)
+	add(&nft.Rule{Chain: c.closed.Ref(), Key: "outside", Statements: []nft.Statement{
+		nft.IIFName.NotInSet(c.bridges), nft.OIFName.InSet(c.bridges), nft.CTState.None(nft.CTEstablished | nft.CTRelated),
+		nft.CTStatus.None(nft.CTDNAT), nft.Counter(), nft.Drop(),
+	}})
+	if br := n.Spec.Bridge; n.Spec.Internal && n.Spec.DisableICC && c.version < version1706 {
+		add(&nft.Rule{Chain: c.closed.Ref(), Key: key("n", n.Order, ""), Rank: at(n.Order, 0).appended(), Statements: []nft.Statement{
+			nft.IIFName.Eq(br), nft.OIFName.Eq(br), nft.Counter(), nft.Drop(),
 		}})
 	}
 }

@@ -110,7 +110,7 @@ type docker struct {
 }
 
 func newDocker(name string, v version, r rules) docker {
-	l := docker{name: name, version: v, rules: r, companion: newCompanion(v < version1706), tables: map[nft.TableRef]*tables{}}
+	l := docker{name: name, version: v, rules: r, companion: newCompanion(v), tables: map[nft.TableRef]*tables{}}
 	for _, f := range v.families() {
 		own := r.chains(f)
 		if r.userChain(f) {
