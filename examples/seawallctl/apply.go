@@ -70,7 +70,7 @@ type application struct {
 	// is is what was there before; nil if there was no firewall.
 	is *bridge.Installation
 	// user are the families whose user rules have to change.
-	user  []nft.Family
+	user []nft.Family
 	// options is what changes about the firewall's own options, and lines is
 	// everything.
 	options, lines []plan.Line

@@ -13,6 +13,7 @@ import (
 func commands() []*command {
 	return []*command{
 		applyCommand(), downCommand(), lsCommand(),
+		attachCommand(), detachCommand(), publishCommand(), unpublishCommand(), userCommand(),
 	}
 }
 
