@@ -12,8 +12,9 @@ import (
 // commands are all that there are, in the order of the help.
 func commands() []*command {
 	return []*command{
-		applyCommand(), downCommand(), lsCommand(),
+		applyCommand(), downCommand(), lsCommand(), showCommand(),
 		attachCommand(), detachCommand(), publishCommand(), unpublishCommand(), userCommand(),
+		doctorCommand(), completionCommand(),
 	}
 }
 
