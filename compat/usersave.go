@@ -50,53 +50,71 @@ func (c UserChain) Save(ctx context.Context) (*iptables.Save, error) {
 // A file with another table than filter, or with a chain that is not the user's,
 // such as FORWARD, is refused, and so is everything that Append refuses.
 func (c UserChain) Restore(ctx context.Context, save *iptables.Save, add bool) error {
-	return c.edit(ctx, "restore", func(t *userTable, b *nft.Batch) error {
-		if save.Family != c.Family {
-			return fmt.Errorf("the file is for family %s: %w", save.Family, fs.ErrInvalid)
+	return c.edit(ctx, "restore", func(t *userTable, b *nft.Batch) error { return t.restore(save, add, b) })
+}
+
+// PlanRestore returns what Restore would do as the chains are now, for
+// [bridge.Tx.EditUserChains]: so that it is one transaction with other changes. If
+// others change the chains meanwhile, the update may fail with fs.ErrNotExist or
+// fs.ErrExist; then the plan has to be made anew.
+func (c UserChain) PlanRestore(ctx context.Context, save *iptables.Save, add bool) (b nft.Batch, err error) {
+	t, err := c.load(ctx)
+	if err == nil {
+		err = t.restore(save, add, &b)
+	}
+	if err != nil {
+		return nft.Batch{}, fmt.Errorf("compat: chain %s: restore: %w", c.ref(), err)
+	}
+	return b, nil
+}
+
+// restore adds what Restore does to a batch.
+func (t *userTable) restore(save *iptables.Save, add bool, b *nft.Batch) error {
+	if save.Family != t.c.Family {
+		return fmt.Errorf("the file is for family %s: %w", save.Family, fs.ErrInvalid)
+	}
+	var chains []iptables.SaveChain
+	for _, table := range save.Tables {
+		if table.Name != "filter" {
+			return fmt.Errorf("table %s: the user's chains are in table filter: %w", table.Name, fs.ErrInvalid)
 		}
-		var chains []iptables.SaveChain
-		for _, table := range save.Tables {
-			if table.Name != "filter" {
-				return fmt.Errorf("table %s: the user's chains are in table filter: %w", table.Name, fs.ErrInvalid)
-			}
-			chains = append(chains, table.Chains...)
+		chains = append(chains, table.Chains...)
+	}
+	var names []string
+	for _, chain := range chains {
+		if chain.Base || t.c.Firewall.Owns(t.ref.Table.Chain(chain.Name)) {
+			return fmt.Errorf("chain %s is not the user's: %w", chain.Name, fs.ErrInvalid)
 		}
-		var names []string
-		for _, chain := range chains {
-			if chain.Base || t.c.Firewall.Owns(t.ref.Table.Chain(chain.Name)) {
-				return fmt.Errorf("chain %s is not the user's: %w", chain.Name, fs.ErrInvalid)
-			}
-			names = append(names, chain.Name)
+		names = append(names, chain.Name)
+	}
+	old := t.reachable()
+	if !add {
+		for _, name := range t.replaced(old, names) {
+			b.Flush(t.chainOf(name))
 		}
-		old := t.reachable()
-		if !add {
-			for _, name := range t.replaced(old, names) {
-				b.Flush(t.chainOf(name))
-			}
+	}
+	for _, name := range names {
+		if !t.has(name) {
+			b.Create(t.chainOf(name))
 		}
-		for _, name := range names {
-			if !t.has(name) {
-				b.Create(t.chainOf(name))
-			}
+	}
+	for _, chain := range chains {
+		made, err := t.compileSaved(chain, names)
+		if err != nil {
+			return err
 		}
-		for _, chain := range chains {
-			made, err := t.compileSaved(chain, names)
-			if err != nil {
-				return err
-			}
-			for _, r := range made {
-				b.AddRule(r, 0)
-			}
+		for _, r := range made {
+			b.AddRule(r, 0)
 		}
-		if !add {
-			for _, name := range t.replaced(old, nil)[1:] {
-				if !slices.Contains(names, name) {
-					b.Delete(t.chainOf(name))
-				}
+	}
+	if !add {
+		for _, name := range t.replaced(old, nil)[1:] {
+			if !slices.Contains(names, name) {
+				b.Delete(t.chainOf(name))
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // compileSaved makes the rules of a chain of a file, all of whose chains there
