@@ -50,6 +50,9 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err er
 	if err != nil {
 		return was, b, err
 	}
+	if len(records) > 0 && records[0].layout != fw.layout.Name() {
+		return was, b, fmt.Errorf("the firewall that is there has layout %q, not %q: %w", records[0].layout, fw.layout.Name(), ErrForeignTable)
+	}
 	host := fw.cfg.host()
 	host.record = host.encode(fw.layout.Name())
 	if len(records) == 0 {
@@ -134,9 +137,9 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 	})
 	switch {
 	case len(out) == 0 && foreign != "":
-		return nil, fmt.Errorf("%s: %w", foreign, ErrForeignTable)
-	case len(out) > 0 && (out[0].kind != recordHost || out[0].layout != fw.layout.Name()):
-		return nil, fmt.Errorf("layout %q: %w", out[0].layout, ErrForeignTable)
+		return nil, fmt.Errorf("%s is there, but no records: %w", foreign, ErrForeignTable)
+	case len(out) > 0 && out[0].kind != recordHost:
+		return nil, fmt.Errorf("the record of the host is missing, although %d others are there: %w", len(out), ErrForeignTable)
 	}
 	return out, nil
 }

@@ -147,6 +147,16 @@ func (fw *Firewall) View() *View {
 	return fw.view
 }
 
+// Generation is the generation of the ruleset when the firewall's objects were
+// last known to be as they should be. If that is not the kernel's, somebody has
+// committed something since: others in tables of their own, or in ours. After a
+// transaction whose outcome was lost it is none that there ever was.
+func (fw *Firewall) Generation() uint32 {
+	fw.mu.Lock()
+	defer fw.mu.Unlock()
+	return fw.generation
+}
+
 // Ruleset reads the firewall's tables from the kernel, DOCKER-USER included.
 func (fw *Firewall) Ruleset(ctx context.Context) (*nft.Ruleset, error) {
 	return fw.conn.Load(ctx, fw.layout.Tables()...)
