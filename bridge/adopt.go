@@ -24,8 +24,10 @@ func (fw *Firewall) adopt(ctx context.Context) error {
 	if err == nil {
 		fw.union.SetHandles(have, result)
 		err = fw.alignLinks(ctx, was.host)
-		if was.host != nil && was.host.record != fw.state.host.record {
-			fw.flows.all = true // flows were led by other options
+		if was.host != nil {
+			// Flows were led by other options, or the last process was killed
+			// before it could end them.
+			fw.flows.all = true
 			fw.purge(ctx)
 		}
 	} else if was.own != nil {

@@ -117,6 +117,13 @@ func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
 	if err != nil {
 		return fmt.Errorf("bridge: update: %w", err)
 	}
+	if fw.links != nil && len(tx.log) > 0 {
+		unlock, err := fw.links.lock(ctx, false)
+		if err != nil {
+			return fmt.Errorf("bridge: update: %w", err)
+		}
+		defer unlock()
+	}
 	links, err := fw.prepareLinks(tx)
 	if err != nil {
 		return err
