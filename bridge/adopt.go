@@ -24,8 +24,10 @@ func (fw *Firewall) adopt(ctx context.Context) error {
 	if err == nil {
 		fw.union.SetHandles(have, result)
 		err = fw.alignLinks(ctx, was.host)
-		if was.host != nil && was.host.record != fw.state.host.record {
-			fw.flows.all = true // flows were led by other options
+		if was.host != nil {
+			// Flows were led by other options, or the last process was killed
+			// before it could end them.
+			fw.flows.all = true
 			fw.purge(ctx)
 		}
 	} else if was.own != nil {
@@ -91,9 +93,24 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err er
 // the order in which they were made. There are none where the tables are
 // missing, or hold nothing but what users have there.
 func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
+	var bad error
+	out, foreign := fw.readRecords(have, func(err error) { bad = cmp.Or(bad, err) })
+	switch {
+	case bad != nil:
+		return nil, bad
+	case len(out) == 0 && foreign != "":
+		return nil, fmt.Errorf("%s is there, but no records: %w", foreign, ErrForeignTable)
+	case len(out) > 0 && out[0].kind != recordHost:
+		return nil, fmt.Errorf("the record of the host is missing, although %d others are there: %w", len(out), ErrForeignTable)
+	}
+	return out, nil
+}
+
+// readRecords collects the facts that can be read, calls bad for each record of
+// ours that cannot, and names an object that only we make.
+func (fw *Firewall) readRecords(have *nft.Ruleset, bad func(error)) (out []record, foreign string) {
 	seen, parts := map[factKey]bool{}, recordParts{}
-	var out []record
-	foreign, base := "", fw.base()
+	base := fw.base()
 	for o := range have.Objects() {
 		if data := userdata(o); data != "" && data != recordOwn {
 			r, err := decodeRecord(data)
@@ -108,9 +125,10 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 				continue // somebody else's; if it was ours, it will be missed
 			}
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w: %w", o.ID(), ErrForeignTable, err)
+				bad(fmt.Errorf("%s: %w: %w", o.ID(), ErrForeignTable, err))
+				continue
 			}
-			if k := (factKey{r.kind, r.order}); !seen[k] {
+			if k := r.key(); !seen[k] {
 				seen[k] = true
 				out = append(out, r)
 			}
@@ -121,8 +139,15 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 		}
 	}
 	if err := parts.incomplete(seen); err != nil {
-		return nil, err
+		bad(err)
 	}
+	sortRecords(out)
+	return out, foreign
+}
+
+// sortRecords puts the host first, then the others in the order in which they
+// were made.
+func sortRecords(records []record) {
 	rank := func(r record) int {
 		switch r.kind {
 		case recordHost:
@@ -132,16 +157,9 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 		}
 		return 2
 	}
-	slices.SortFunc(out, func(a, b record) int {
+	slices.SortFunc(records, func(a, b record) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.order, b.order))
 	})
-	switch {
-	case len(out) == 0 && foreign != "":
-		return nil, fmt.Errorf("%s is there, but no records: %w", foreign, ErrForeignTable)
-	case len(out) > 0 && out[0].kind != recordHost:
-		return nil, fmt.Errorf("the record of the host is missing, although %d others are there: %w", len(out), ErrForeignTable)
-	}
-	return out, nil
 }
 
 // base returns the chains and sets that are there on every host, but for the
@@ -195,7 +213,8 @@ func userdata(o nft.Object) string {
 
 // restore makes facts of records, and forgets all others.
 func (fw *Firewall) restore(host *Host, records []record) error {
-	fw.state, fw.union = newState(), nft.NewUnion()
+	defer func(s *sockets) { fw.sockets = s }(fw.sockets)
+	fw.state, fw.union, fw.sockets = newState(), nft.NewUnion(), nil // what is held is seen to later
 	tx := &Tx{fw: fw, change: fw.union.Begin()}
 	tx.add(host)
 	networks, endpoints := map[uint64]*Network{}, map[uint64]*Endpoint{}
@@ -264,7 +283,7 @@ func (tx *Tx) restore(host *Host, r record, networks map[uint64]*Network, endpoi
 		if err := b.restore(r.order, r.first); err != nil {
 			return err
 		}
-		return tx.addBindings(b) // holdAll comes later
+		return tx.addBindings(b)
 	case recordLink:
 		from, to := endpoints[r.parent], endpoints[r.to]
 		if from == nil || to == nil || from.Network != to.Network {

@@ -119,32 +119,3 @@ func TestOpenRefusesForeignTables(t *testing.T) {
 		w.byHand(func(b *nft.Batch) { b.Delete(&nft.Table{Family: nft.IPv4, Name: "seawall"}) })
 	}
 }
-
-// Two firewalls on one host at the same time: each sees that the other has changed its objects.
-func TestTwoFirewallsAtOnce(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, bridge.Config{})
-	w.networkA()
-	w.attach("a", "a1", 2)
-	other, err := bridge.Open(context.Background(), w.cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	w.publish("a", "a1", "8080:80")
-	publish := func(spec string) error {
-		return other.Update(context.Background(), func(tx *bridge.Tx) error {
-			tx.Network("a").Endpoint("a1").Publish(ports(spec)...)
-			return nil
-		})
-	}
-	var drift *bridge.DriftError
-	if err := publish("8081:81"); !errors.As(err, &drift) {
-		t.Errorf("update of the other: %v", err)
-	}
-	var held *bridge.PortError
-	if err := publish("8080:81"); !errors.As(err, &held) {
-		t.Errorf("the other publishes what the first holds: %v", err)
-	}
-	w.kernelIsDesired("after the other's failure")
-}

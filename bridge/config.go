@@ -58,7 +58,9 @@ type Config struct {
 // A Transaction tells what one commit did.
 type Transaction struct {
 	// Op is what it was for: "open", "update", "heal" or "teardown", or "undo"
-	// if it takes back an update whose bridges could not be put to use.
+	// if it takes back an update whose bridges could not be put to use. A "turn"
+	// keeps other processes from updating at the same time, where an update next
+	// to busy writers would come too late again and again.
 	Op string
 	// Objects is how many objects were added or deleted.
 	Objects int
@@ -77,4 +79,5 @@ const (
 	opUndo     = "undo"
 	opHeal     = "heal"
 	opTeardown = "teardown"
+	opTurn     = "turn"
 )

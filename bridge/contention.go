@@ -15,7 +15,7 @@ import (
 // committed anything since. That is detection; to make progress next to busy
 // writers, a witness listens to what the others do. As long as they leave our
 // tables alone, the same bytes are sent again for the new generation, and after
-// some losses without one.
+// some losses without one: see turn.go.
 
 // maxLosses is how often a commit names a generation before it goes without.
 const maxLosses = 3
@@ -55,8 +55,13 @@ func (fw *Firewall) send(ctx context.Context, op string, batch nft.Batch, exclus
 	}
 	for losses := 0; ; losses++ {
 		batch.Generation = fw.generation
-		if losses >= maxLosses && exclusive {
-			return fw.sendBlind(ctx, op, batch)
+		if losses >= maxLosses && exclusive || fw.turn {
+			switch err := fw.takeTurn(ctx); {
+			case err == nil:
+				return fw.sendBlind(ctx, op, batch)
+			case !errors.Is(err, errNoTurns):
+				return nft.Result{}, err
+			}
 		}
 		start := time.Now()
 		result, err := fw.conn.Commit(ctx, batch)
@@ -133,6 +138,9 @@ func newer(a, b uint32) bool { return int32(a-b) > 0 }
 // touches tells whether a commit changed something of ours.
 func (fw *Firewall) touches(t nft.Transaction) bool {
 	return slices.ContainsFunc(t.Events, func(e nft.Event) bool {
+		if e.ID.Table == turnTable.Ref() {
+			return true // another firewall is at work
+		}
 		if !slices.Contains(fw.layout.Tables(), e.ID.Table) {
 			return false
 		}
@@ -152,13 +160,20 @@ func (fw *Firewall) touches(t nft.Transaction) bool {
 	})
 }
 
-// sendBlind commits an exclusive batch without naming a generation. Every operation fails by itself
+// sendBlind commits an exclusive batch without naming a generation, while the
+// turn is ours, and gives that back. Every operation fails by itself
 // if the world is not as assumed, and the witness tells afterwards whether
 // others have come in between.
 func (fw *Firewall) sendBlind(ctx context.Context, op string, batch nft.Batch) (nft.Result, error) {
-	batch.Generation = 0
+	// What firewalls of other processes have done came before the turn.
+	if err := fw.catchUp(ctx); err != nil {
+		return nft.Result{}, err
+	}
+	var last nft.Batch
+	last.Append(batch)
+	last.Delete(&turnTable)
 	start := time.Now()
-	result, err := fw.conn.Commit(ctx, batch)
+	result, err := fw.conn.Commit(ctx, last)
 	if err != nil {
 		if errors.Is(err, nft.ErrUnknownOutcome) {
 			fw.distrust()
@@ -167,6 +182,7 @@ func (fw *Firewall) sendBlind(ctx context.Context, op string, batch nft.Batch) (
 		// Refused because others were there first, or for its own sake.
 		return nft.Result{}, errors.Join(err, fw.catchUp(ctx))
 	}
+	fw.turn = false
 	touched, herr := fw.hear(context.WithoutCancel(ctx), func(t nft.Transaction) bool { return t.Port == fw.conn.Port() })
 	if touched || herr != nil {
 		// The commit holds. What others did is found out by the next one,
@@ -189,6 +205,11 @@ func (fw *Firewall) load(ctx context.Context) (*nft.Ruleset, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the ruleset back: %w", err)
+	}
+	// Who has the turn commits without a generation: what was read is out of date
+	// when that is done, and then its generation is gone, too.
+	if err := fw.awaitTurn(ctx); err != nil {
+		return nil, fmt.Errorf("wait for another process: %w", err)
 	}
 	for _, t := range have.Tables() {
 		t.Open = true // others may have made it, or put something into it

@@ -25,7 +25,8 @@ var ErrFamilyDisabled = errors.New("the family is disabled: nothing would look a
 var ErrClosed = errors.New("bridge: the firewall is closed")
 
 // A DriftError says that objects of ours in the kernel are not what they should
-// be: somebody else has changed them. Nothing was applied.
+// be, and that it was not another Firewall which has changed them. Nothing was
+// applied.
 type DriftError struct {
 	// Repair is the batch that would bring the kernel back.
 	Repair nft.Batch

@@ -34,6 +34,8 @@ type Firewall struct {
 	generation uint32
 	// witness listens to other writers while there are any.
 	witness *witness
+	// turn tells that the turn is ours, noTurns that the kernel has none.
+	turn, noTurns bool
 	// flows are ended when what they were translated by has changed.
 	flows  flows
 	closed bool

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -125,15 +126,7 @@ func (fw *Firewall) UnheldPorts() []UnheldPort {
 // holdAll holds the ports of what was taken over.
 func (fw *Firewall) holdAll(ctx context.Context) {
 	fw.sockets = newSockets(fw.ns, func(a netip.Addr) bool { return fw.state.isGateway(a) })
-	var ports []hostPort
-	for _, f := range fw.state.facts() {
-		if b, ok := f.(*Binding); ok {
-			for _, c := range b.Claims() {
-				ports = slices.AppendSeq(ports, hostPorts(c))
-			}
-		}
-	}
-	fw.sockets.hold(ports)
+	fw.sockets.hold(slices.Collect(fw.state.hostPorts()))
 	fw.logUnheld(ctx)
 }
 
@@ -154,5 +147,24 @@ func (fw *Firewall) logUnheld(ctx context.Context) {
 		fw.logger.LogAttrs(ctx, slog.LevelWarn, "published ports are not held: UnheldPorts lists them",
 			slog.Int("count", len(fw.sockets.unheld)), slog.Any("one", err))
 		return
+	}
+}
+
+// hostPorts iterates over all ports of the host that are published.
+func (s *state) hostPorts() iter.Seq[hostPort] {
+	return func(yield func(hostPort) bool) {
+		for _, f := range s.facts() {
+			b, ok := f.(*Binding)
+			if !ok {
+				continue
+			}
+			for _, c := range b.Claims() {
+				for p := range hostPorts(c) {
+					if !yield(p) {
+						return
+					}
+				}
+			}
+		}
 	}
 }

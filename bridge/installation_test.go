@@ -69,16 +69,17 @@ func TestInstalledReportsDamage(t *testing.T) {
 		return &nft.Element{Set: set, Key: nft.Key(nft.MarkValue(77), nft.MarkValue(77)), Userdata: record}
 	}
 	for _, c := range []struct {
-		name   string
-		damage func(b *nft.Batch)
-		says   string
+		name         string
+		damage, mend func(b *nft.Batch)
+		says         string
 	}{
-		{"another version", func(b *nft.Batch) { b.Add(element("H\x09\x06native\x00")) }, "version 9"},
-		{"truncated", func(b *nft.Batch) { b.Add(element("N\x00\x00\x00\x00\x00\x09")) }, "element ip seawall facts"},
-		{"part", func(b *nft.Batch) { b.Add(element("PN\x00\x00\x00\x00\x00\x09\x00\x02abc")) }, "a part is missing"},
+		{"another version", func(b *nft.Batch) { b.Add(element("H\x09\x06native\x00")) },
+			func(b *nft.Batch) { b.Delete(element("")) }, "version 9"},
+		{"truncated", func(b *nft.Batch) { b.Add(element("N\x00\x00\x00\x00\x00\x09")) }, nil, "element ip seawall facts"},
+		{"part", func(b *nft.Batch) { b.Add(element("PN\x00\x00\x00\x00\x00\x09\x00\x02abc")) }, nil, "a part is missing"},
 		{"no records", func(b *nft.Batch) {
 			b.Flush(&nft.Set{Table: ip, Name: "facts"}, &nft.Set{Table: ip6, Name: "facts"})
-		}, "the record of the host is missing"},
+		}, nil, "the record of the host is missing"},
 	} {
 		before := w.generation()
 		w.byHand(c.damage)
@@ -89,11 +90,17 @@ func TestInstalledReportsDamage(t *testing.T) {
 		if !errors.Is(err, bridge.ErrForeignTable) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.says)
 		}
+		var drift *bridge.DriftError
+		if err := w.try(func(*bridge.Tx) {}); !errors.Is(err, bridge.ErrForeignTable) && !errors.As(err, &drift) {
+			t.Errorf("%s: update: %v", c.name, err)
+		}
 		if g := w.generation(); g != before+1 {
 			t.Errorf("%s: generation %d, want %d", c.name, g, before+1)
 		}
-		if _, err := w.fw.Heal(context.Background()); err != nil {
-			t.Fatal(err)
+		if c.mend != nil {
+			w.byHand(c.mend)
+		} else if _, err := w.fw.Heal(context.Background()); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
 		}
 	}
 }

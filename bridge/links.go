@@ -20,6 +20,8 @@ const ownAlias = "seawall"
 type links struct {
 	ns *os.File
 	h  *netlink.Handle
+	// mutex is the file of the lock: see linklock.go.
+	mutex *os.File
 	// patience is how long a new link may take until it carries traffic.
 	patience time.Duration
 }
@@ -33,10 +35,18 @@ func openLinks(ns *os.File) (*links, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open route socket: %w", err)
 	}
-	return &links{ns, h, carrierLimit}, nil
+	mutex, err := openLock(ns)
+	if err != nil {
+		h.Close()
+		return nil, fmt.Errorf("open the network namespace: %w", err)
+	}
+	return &links{ns, h, mutex, carrierLimit}, nil
 }
 
-func (l *links) close() { l.h.Close() }
+func (l *links) close() {
+	l.h.Close()
+	_ = l.mutex.Close()
+}
 
 // find returns the link with a name, or nil.
 func (l *links) find(name string) (netlink.Link, error) {

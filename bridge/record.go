@@ -205,6 +205,9 @@ type record struct {
 	first   uint16 // of the host ports, if the binding left them open
 }
 
+// errOtherVersion is of a record that another version of this package has made.
+var errOtherVersion = fmt.Errorf("%w", errRecord)
+
 var errRecord = errors.New("not a record of this version")
 
 // decodeRecord reads a record. It refuses what it does not understand.
@@ -214,7 +217,7 @@ func decodeRecord(s string) (record, error) {
 	switch rec.kind {
 	case recordHost:
 		if v := r.byte(); v != recordVersion {
-			return record{}, fmt.Errorf("version %d: %w %d", v, errRecord, recordVersion)
+			return record{}, fmt.Errorf("version %d: %w %d", v, errOtherVersion, recordVersion)
 		}
 		rec.layout = r.str()
 		rec.host.setFlags(r.atMost(hostFlags))

@@ -57,6 +57,8 @@ type factKey struct {
 	order uint64
 }
 
+func (r record) key() factKey { return factKey{r.kind, r.order} }
+
 // add takes a part, and returns the record once it is complete.
 func (all recordParts) add(p partOfRecord) (record string, complete bool) {
 	k := factKey{p.kind, p.order}
@@ -82,4 +84,15 @@ func (all recordParts) incomplete(seen map[factKey]bool) error {
 		}
 	}
 	return nil
+}
+
+// wholeRecord is a fact's record in one, however long it is.
+func wholeRecord(f Fact) string {
+	switch f := f.(type) {
+	case *Network:
+		return f.record
+	case *Binding:
+		return f.encode()
+	}
+	return f.Records()[0]
 }

@@ -283,6 +283,20 @@ func (s *sockets) close(p hostPort) {
 	}
 }
 
+// keep gives up all ports but some.
+func (s *sockets) keep(ports map[hostPort]bool) {
+	for p := range s.held {
+		if !ports[p] {
+			s.close(p)
+		}
+	}
+	for p := range s.unheld {
+		if !ports[p] {
+			delete(s.unheld, p)
+		}
+	}
+}
+
 // closeAll gives up everything.
 func (s *sockets) closeAll() {
 	if s == nil {

@@ -22,17 +22,69 @@ import (
 // are chains and sets of the user's own in our tables. If one of them has a name
 // that a new network needs for itself, the error matches fs.ErrExist.
 //
-// fn runs on the calling goroutine, exactly once. It must not call the
-// Firewall.
+// Other processes may have the firewall of the host open, too. What they have
+// made of the facts is taken over before fn runs. If one of them is faster than
+// this update, what fn did is forgotten, and it runs again on the facts as they
+// are then; after some such losses, the others wait. fn runs on the calling goroutine. It must have no effect but on
+// the Tx, and must not call the Firewall. If another process has opened the
+// firewall with another layout, the error matches [ErrForeignTable].
 func (fw *Firewall) Update(ctx context.Context, fn func(*Tx) error) error {
 	fw.mu.Lock()
 	defer fw.mu.Unlock()
 	if fw.closed {
 		return ErrClosed
 	}
+	defer fw.purge(ctx) // when it is certain which facts hold
+	defer fw.endTurn()
+	for losses := 0; ; losses++ {
+		if err := fw.prepareUpdate(ctx, losses); err != nil {
+			return fmt.Errorf("bridge: update: %w", err)
+		}
+		err := fw.tryUpdate(ctx, fn)
+		if again, err := fw.lost(ctx, err); !again {
+			return err
+		}
+	}
+}
+
+// prepareUpdate makes the facts those that are in the kernel. Who has lost to
+// another process often enough takes the turn.
+func (fw *Firewall) prepareUpdate(ctx context.Context, losses int) error {
+	if losses >= maxLosses {
+		if err := fw.takeTurn(ctx); err != nil && !errors.Is(err, errNoTurns) {
+			return err
+		}
+	}
+	return fw.follow(ctx)
+}
+
+// lost tells whether an update has failed because another process was faster, and
+// takes over what that one has done.
+func (fw *Firewall) lost(ctx context.Context, err error) (again bool, _ error) {
+	var moved *movedError
+	if !errors.As(err, &moved) {
+		return false, err
+	}
+	if _, terr := fw.takeOverOthers(ctx, moved.have, moved.repair); terr != nil {
+		fw.distrust() // the next commit must not take this for the right state
+		return false, fmt.Errorf("bridge: update: %w", terr)
+	}
+	return true, nil
+}
+
+// A movedError says that the kernel does not hold what our facts need. It stays
+// inside: who gets it finds out whether it holds other facts.
+type movedError struct {
+	have   *nft.Ruleset
+	repair nft.Batch
+}
+
+func (e *movedError) Error() string { return (&DriftError{Repair: e.repair}).Error() }
+
+// tryUpdate is one attempt of an Update.
+func (fw *Firewall) tryUpdate(ctx context.Context, fn func(*Tx) error) error {
 	tx := &Tx{fw: fw, change: fw.union.Begin()}
 	done := false
-	defer fw.purge(ctx) // when it is certain which facts hold
 	defer func() {
 		if !done { // fn panicked, or something failed
 			tx.rollback()
@@ -64,6 +116,13 @@ func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
 	batch, err := tx.batch()
 	if err != nil {
 		return fmt.Errorf("bridge: update: %w", err)
+	}
+	if fw.links != nil && len(tx.log) > 0 {
+		unlock, err := fw.links.lock(ctx, false)
+		if err != nil {
+			return fmt.Errorf("bridge: update: %w", err)
+		}
+		defer unlock()
 	}
 	links, err := fw.prepareLinks(tx)
 	if err != nil {
@@ -172,8 +231,7 @@ func (fw *Firewall) verify(ctx context.Context, tx *Tx) (nft.Batch, error) {
 	base := tx.change.Base()
 	recognise(have, base)
 	if repair := nft.Diff(have, base); repair.Len() > 0 {
-		fw.distrust() // the next commit must not take this for the right state
-		return nft.Batch{}, &DriftError{Repair: repair}
+		return nft.Batch{}, &movedError{have, repair}
 	}
 	tx.change.SetHandles(have)
 	return tx.batch()
@@ -212,7 +270,9 @@ func asleep(have *nft.Ruleset) bool {
 // had to be done. It takes one transaction, and another where tables were
 // made dormant, or hold chains of networks that are none of this Firewall's. Rules of DOCKER-USER, and users' own chains and sets, are left as
 // they are; if DOCKER-USER itself was deleted, it comes back empty. Published ports
-// that are not held are tried again: see [Firewall.UnheldPorts].
+// that are not held are tried again: see [Firewall.UnheldPorts]. What another
+// process has made of the facts is taken over; that alone heals nothing. What
+// it has made, and others have damaged since, is repaired with the rest.
 func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	fw.mu.Lock()
 	defer fw.mu.Unlock()
@@ -223,7 +283,22 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	have, result, err := fw.converge(ctx, opHeal, func(have *nft.Ruleset) (nft.Batch, error) {
 		recognise(have, own)
 		repair := nft.Diff(have, own)
-		healed = healed || repair.Len() > 0
+		if repair.Len() == 0 {
+			return repair, nil
+		}
+		adopted, err := fw.takeOverOthers(ctx, have, repair)
+		if adopted {
+			own = fw.union.Ruleset()
+			return nft.Batch{}, nil
+		}
+		if drift := (*DriftError)(nil); !errors.As(err, &drift) {
+			return nft.Batch{}, err
+		}
+		if fw.keepOthers(ctx, have) {
+			own = fw.union.Ruleset()
+			repair = nft.Diff(have, own)
+		}
+		healed = true
 		return repair, nil
 	})
 	if err == nil {

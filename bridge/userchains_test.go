@@ -298,7 +298,7 @@ func TestUsersChainIsInTheWay(t *testing.T) {
 	w.kernelIsDesired("in the end")
 }
 
-// Chains of networks that another Firewall has made are not taken for a user's.
+// Chains of networks that another Firewall has made, and of which no record is left, are not taken for a user's.
 func TestHealDeletesChainsOfOtherNetworks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bridge.Config{RulesOnly: true})
@@ -317,6 +317,15 @@ func TestHealDeletesChainsOfOtherNetworks(t *testing.T) {
 		if err := other.Update(ctx, create); err != nil {
 			t.Fatal(err)
 		}
+		w.byHand(func(b *nft.Batch) {
+			for _, f := range families {
+				table := nft.TableRef{Family: f, Name: "seawall"}
+				record := &nft.Chain{Table: table, Name: "from-br-a"}
+				b.Delete(&nft.Element{Set: table.Set("from-bridge"), Key: nft.Key(nft.Name("br-a"))})
+				b.Flush(record)
+				b.Delete(record)
+			}
+		})
 		if healed, err := w.fw.Heal(ctx); !healed || err != nil {
 			t.Fatal(healed, err)
 		}
