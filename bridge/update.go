@@ -146,6 +146,7 @@ func (fw *Firewall) commit(ctx context.Context, op string, tx *Tx, batch nft.Bat
 		if err != nil {
 			return nft.Result{}, fmt.Errorf("bridge: update: %w", err)
 		}
+		fw.kept.forget(batch)
 		return result, nil
 	}
 }
@@ -224,7 +225,7 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 		recognise(have, own)
 		repair := nft.Diff(have, own)
 		healed = healed || repair.Len() > 0
-		return repair, nil
+		return fw.withCounters(repair), nil
 	})
 	if err == nil {
 		fw.union.SetHandles(have, result)

@@ -67,11 +67,11 @@ func (c *companionFamily) compile(f bridge.Fact, add func(nft.Object)) {
 			add(c.hairpin)
 		}
 		if f.DropForward {
-			c.dropOthers(add)
+			c.dropOthers(f, add)
 		}
 	case *bridge.Forwarding:
 		if f.Family == c.family && c.drops {
-			c.dropOthers(add)
+			c.dropOthers(f.Host, add)
 		}
 	case *bridge.Network:
 		g := f.Gateway(c.family)
@@ -85,10 +85,14 @@ func (c *companionFamily) compile(f bridge.Fact, add func(nft.Object)) {
 	}
 }
 
-func (c *companionFamily) dropOthers(add func(nft.Object)) {
+func (c *companionFamily) dropOthers(h *bridge.Host, add func(nft.Object)) {
 	add(c.others)
 	for i, match := range []nft.Statement{nft.IIFName.InSet(c.bridges), nft.OIFName.InSet(c.bridges)} {
 		add(&nft.Rule{Chain: c.others.Ref(), Key: []string{"from", "to"}[i], Rank: i, Statements: []nft.Statement{match, nft.Accept()}})
 	}
-	add(&nft.Rule{Chain: c.others.Ref(), Key: "others", Rank: math.MaxInt, Statements: []nft.Statement{nft.Counter(), nft.Drop()}})
+	if note := h.NoteDrop("", bridge.NoNetwork); note != nil {
+		add(&nft.Rule{Chain: c.others.Ref(), Key: "others-log", Rank: math.MaxInt - 1, Statements: note})
+	}
+	add(&nft.Rule{Chain: c.others.Ref(), Key: "others", Rank: math.MaxInt, Comment: string(bridge.NoNetwork),
+		Statements: []nft.Statement{nft.Counter(), nft.Drop()}})
 }
