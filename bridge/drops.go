@@ -181,7 +181,7 @@ func (d *Drop) header(etherType uint16) {
 		b = b[min(len(b), int(b[0]&15)*4):]
 	case etherType == unix.ETH_P_IPV6 && len(b) >= 40:
 		from, to = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
-		proto, b = b[6], b[40:]
+		proto, first, b = skipExtensions(b[6], b[40:])
 	case etherType == unix.ETH_P_ARP && len(b) >= 28:
 		d.Proto = "arp"
 		d.From = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[14:])), 0)
@@ -199,6 +199,30 @@ func (d *Drop) header(etherType uint16) {
 	}
 	d.Proto = protoName(proto)
 	d.From, d.To = netip.AddrPortFrom(from, fromPort), netip.AddrPortFrom(to, toPort)
+}
+
+// skipExtensions returns the protocol behind IPv6's extension headers, as far as
+// they are there, and whether this is the fragment with its header.
+func skipExtensions(next uint8, b []byte) (proto uint8, first bool, rest []byte) {
+	for {
+		size := 8
+		switch next {
+		case unix.IPPROTO_HOPOPTS, unix.IPPROTO_ROUTING, unix.IPPROTO_DSTOPTS:
+			if len(b) >= 8 {
+				size += 8 * int(b[1])
+			}
+		case unix.IPPROTO_FRAGMENT:
+			if len(b) >= 8 && binary.BigEndian.Uint16(b[2:])&^7 != 0 {
+				return b[0], false, nil
+			}
+		default:
+			return next, true, b
+		}
+		if len(b) < size {
+			return next, false, nil
+		}
+		next, b = b[0], b[size:]
+	}
 }
 
 func protoName(n uint8) string {

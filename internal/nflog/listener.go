@@ -76,8 +76,11 @@ func (l *Listener) bind(group uint16) error {
 			Data:   append(body, attributes...),
 		})
 		switch {
-		case errors.Is(err, unix.EBUSY):
-			return fmt.Errorf("another program listens to it: choose another group: %w", err)
+		case errors.Is(err, unix.EPERM) && l.capable():
+			// The kernel has one word for both.
+			return fmt.Errorf("%w: another program listens to it: choose another group", unix.EBUSY)
+		case errors.Is(err, unix.EPERM):
+			return fmt.Errorf("%w: CAP_NET_ADMIN is needed in the network namespace", err)
 		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP):
 			return fmt.Errorf("%w: %w: the kernel may lack nfnetlink_log (CONFIG_NETFILTER_NETLINK_LOG)", errors.ErrUnsupported, err)
 		case err != nil:
@@ -85,6 +88,15 @@ func (l *Listener) bind(group uint16) error {
 		}
 	}
 	return nil
+}
+
+// capable tells whether the kernel lets this process talk to its packet filter at all.
+func (l *Listener) capable() bool {
+	_, err := l.socket.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN, Flags: netlink.Request},
+		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
+	})
+	return !errors.Is(err, unix.EPERM)
 }
 
 // Next waits for the next packet. It fails with the context's error when that is done, with os.ErrClosed when the Listener is
