@@ -91,7 +91,7 @@ type droppedFrame struct {
 func dropCases() []droppedFrame {
 	return []droppedFrame{
 		{what: "from another network", from: "b1", to: "a1", network: "a", reason: bridge.NotPublished, judged: true},
-		{what: "from the LAN to an endpoint", from: "ext", to: "a1", network: "a", reason: bridge.DirectAccess},
+		{what: "from the LAN to an endpoint", from: "ext", to: "a1", network: "a", reason: bridge.DirectAccess, judged: true},
 		{what: "from the LAN to a gateway", from: "ext", to: "gw-a", network: "a", reason: bridge.DirectAccess},
 		{what: "from the LAN to an internal network", from: "ext", to: "i1", network: "int", reason: bridge.DirectAccess},
 		{what: "out of an internal network", from: "i1", to: "ext", network: "int", reason: bridge.InternalNetwork, judged: true},
@@ -102,7 +102,7 @@ func dropCases() []droppedFrame {
 		{what: "to a loopback address", from: "ext", to: "loopback", reason: bridge.LoopbackAddress, ipv4Only: true},
 		{what: "with a foreign source", from: "free", as: "far", to: "ext", network: "a", reason: bridge.ForgedSource, judged: true},
 		{what: "in another's name", from: "a1", as: "ext", to: "ext", network: "a", reason: bridge.SpoofedFrame},
-		{what: "through the host", from: "ext", to: "far", reason: bridge.NoNetwork},
+		{what: "through the host", from: "ext", to: "far", reason: bridge.NoNetwork, judged: true},
 		{what: "without a connection", from: "a1", to: "ext", tcpFlags: netlab.SYN | netlab.FIN, network: "a", reason: bridge.NoConnection},
 	}
 }
@@ -181,7 +181,7 @@ func TestDropsAreLogged(t *testing.T) {
 	got := map[string]bool{}
 	for _, d := range all {
 		line := tell(d)
-		if !want[line] || got[line] {
+		if !want[line] || got[line] && d.Reason != bridge.ICCOff { // a bridge may send a frame out of several ports
 			t.Errorf("told without need: %s (%s)", line, d)
 		}
 		got[line] = true
@@ -220,7 +220,7 @@ func TestLogDropsLater(t *testing.T) {
 	t.Parallel()
 	w := dropWorld(t, nil)
 	h, other := w.hearDrops(0), w.hearDrops(43)
-	direct := dropCases()[1]
+	direct := dropCases()[2]
 	w.sendDropped(1, direct, 0)
 	for i, log := range []*bridge.DropLog{{}, {Group: 43, Rate: 100}, nil} {
 		w.cfg.LogDrops = log
@@ -253,7 +253,7 @@ func TestDropLogIsLimited(t *testing.T) {
 	const flood = 60
 	start := time.Now()
 	for range flood {
-		w.sendDropped(1, dropCases()[1], 0)
+		w.sendDropped(1, dropCases()[2], 0)
 	}
 	// Behind those of the flood, from the same interface.
 	_, last := w.sendDropped(3, dropCases()[3], 0)
