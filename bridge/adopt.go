@@ -86,6 +86,7 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err er
 	}
 	b, err = fw.reprogram(have, was.own)
 	fw.alignPolicies(before, &b)
+	b = fw.withCounters(b)
 	return was, b, err
 }
 

@@ -40,6 +40,18 @@ type Config struct {
 	// connections from Windows to 127.0.0.1 arrive by an interface named
 	// loopback0: see [DetectWSL2Mirrored]. They are treated as the host's own.
 	WSL2Mirrored bool
+	// LogDrops tells of dropped packets, with the network and the reason, to whoever
+	// listens to a group of nfnetlink_log: see [Drops]. Nil tells nobody. No
+	// packet's fate depends on it. In layouts of old versions of Docker, whose rules
+	// are as Docker made them, only what is dropped in addition to them is told:
+	// direct access, access to the host, loopback addresses, and frames.
+	LogDrops *DropLog
+	// Accounting asks the kernel to count the packets and bytes of each connection
+	// (net.netfilter.nf_conntrack_acct), for all of the network namespace. Open
+	// fails where that cannot be switched on. It is never switched off again, since
+	// others may need it, and counts what begins from then on. With RulesOnly that
+	// is left to the caller.
+	Accounting bool
 	// RulesOnly leaves bridges, their addresses, and sysctls to the caller, and
 	// holds no ports.
 	RulesOnly bool

@@ -215,6 +215,7 @@ func (fw *Firewall) load(ctx context.Context) (*nft.Ruleset, error) {
 		t.Open = true // others may have made it, or put something into it
 	}
 	fw.generation = have.Generation
+	fw.keepCounters(have)
 	return have, nil
 }
 

@@ -36,13 +36,15 @@ type Host struct {
 	DropForward bool
 	// WSL2Mirrored takes what comes by loopback0 for the host's own.
 	WSL2Mirrored bool
+	// LogDrops says how dropped packets are told; nil is not at all.
+	LogDrops *DropLog
 
 	record string
 }
 
 // host is the fact that a configuration asks for.
 func (c Config) host() *Host {
-	return &Host{
+	h := &Host{
 		AllowDirectRouting: c.AllowDirectRouting,
 		UserlandProxy:      c.UserlandProxy,
 		DisableIPv4:        c.DisableIPv4,
@@ -50,6 +52,11 @@ func (c Config) host() *Host {
 		DropForward:        c.DropForward,
 		WSL2Mirrored:       c.WSL2Mirrored,
 	}
+	if c.LogDrops != nil {
+		log := *c.LogDrops
+		h.LogDrops = &log
+	}
+	return h
 }
 
 // Disabled tells whether packets of a family, nft.IPv4 or nft.IPv6, are left

@@ -37,7 +37,9 @@ type Firewall struct {
 	// turn tells that the turn is ours, noTurns that the kernel has none.
 	turn, noTurns bool
 	// flows are ended when what they were translated by has changed.
-	flows  flows
+	flows flows
+	// kept is what our objects had counted when they were last read.
+	kept   keptCounters
 	closed bool
 	// view is the snapshot of the present state, once somebody asked for it.
 	view *View
@@ -78,8 +80,17 @@ func (fw *Firewall) open(ctx context.Context) (err error) {
 			return fmt.Errorf("bridge: open: %w", err)
 		}
 	}
+	missing, err := fw.account()
+	if err != nil {
+		return fmt.Errorf("bridge: open: %w", err)
+	}
 	if err := fw.adopt(ctx); err != nil {
 		return err
+	}
+	if missing { // until now the kernel had no reason to track connections
+		if _, err := fw.account(); err != nil {
+			return fmt.Errorf("bridge: open: %w", err)
+		}
 	}
 	if !fw.cfg.RulesOnly && !fw.cfg.UnheldPorts {
 		fw.holdAll(ctx)

@@ -97,7 +97,7 @@ func (l *nativeFamily) compile(f Fact, add func(nft.Object)) {
 	case *Forwarding:
 		if f.Family == l.family {
 			l.keep(f, add)
-			l.filter.DropOthers(add)
+			l.filter.DropOthers(f.Host.dropLogger(""), add)
 		}
 	case *Network:
 		l.network(f, add)
@@ -117,7 +117,7 @@ func (l *nativeFamily) host(h *Host, add func(nft.Object)) {
 	if h.WSL2Mirrored {
 		loopback = wsl2Loopback
 	}
-	l.filter.Base(isolation.Host{Loopback: loopback, DropOthers: h.DropForward}, add)
+	l.filter.Base(isolation.Host{Loopback: loopback, DropOthers: h.DropForward, Log: h.dropLogger("")}, add)
 	if !l.guard {
 		l.nat.Base(portmap.Host{Loopback: loopback, UserlandProxy: h.UserlandProxy}, add)
 	}
@@ -153,6 +153,7 @@ func (l *nativeFamily) filterNetwork(n *Network) isolation.Network {
 		DisableICC:   n.Spec.DisableICC,
 		Trusted:      n.Spec.TrustedInterfaces,
 		Mark:         n.Spec.AcceptFwmark.Value, Mask: n.Spec.AcceptFwmark.Mask,
+		Log: n.Host.dropLogger(n.Spec.Name),
 	}
 	switch {
 	case n.Spec.Internal:
@@ -178,6 +179,7 @@ func (l *nativeFamily) natNetwork(n *Network) portmap.Network {
 	g := n.gateway(l.family)
 	p := portmap.Network{
 		Bridge: n.Spec.Bridge, Subnet: g.Subnet, Random: n.Spec.RandomMasquerade, UserlandProxy: n.Host.UserlandProxy,
+		Log: n.Host.dropLogger(n.Spec.Name),
 	}
 	switch {
 	case n.Spec.DisableMasquerade:
@@ -217,7 +219,7 @@ func (l *nativeFamily) binding(b *Binding, add func(nft.Object)) {
 		l.nat.LeaveToProxy(c, b.Endpoint.Network.Spec.Bridge, add)
 	}
 	if b.scope != nil {
-		l.nat.Gate(c, b.scope.from(l.family), b.scope.Interface, proxy, add)
+		l.nat.Gate(c, b.scope.from(l.family), b.scope.Interface, proxy, b.Endpoint.Network.Host.dropLogger(""), add)
 	}
 	// Who publishes on one address means that one, and no other way in.
 	direct := c.Addr.IsUnspecified() && b.Endpoint.Network.opensDirectly()

@@ -31,8 +31,10 @@ func (l *nativeLink) compile(f Fact, add func(nft.Object)) {
 	case *Host:
 		l.filter.Base(skip, add)
 	case *Network:
+		n := linkNetwork(f)
+		l.filter.Network(n, add)
 		if f.Spec.DisableICC {
-			l.filter.NoICC(skip, l.mark, add)
+			l.filter.NoICC(skip, n, l.mark, add)
 		}
 	case *Endpoint:
 		l.endpoint(f, add)
@@ -41,6 +43,10 @@ func (l *nativeLink) compile(f Fact, add func(nft.Object)) {
 			l.filter.Link([6]byte(bridgeMAC(n)), l.linked(f.From), l.linked(f.To), add)
 		}
 	}
+}
+
+func linkNetwork(n *Network) isolation.LinkNetwork {
+	return isolation.LinkNetwork{Bridge: n.Spec.Bridge, Log: n.Host.dropLogger(n.Spec.Name)}
 }
 
 // linked is an endpoint with those of its addresses that the host routes to.
@@ -57,11 +63,11 @@ func (l *nativeLink) linked(e *Endpoint) isolation.LinkPort {
 
 func (l *nativeLink) endpoint(e *Endpoint, add func(nft.Object)) {
 	if !e.Spec.AllowSpoofing {
-		l.filter.Guard(isolation.LinkPort{
+		l.filter.Guard(linkNetwork(e.Network), isolation.LinkPort{
 			Interface: e.Spec.HostIfName, MAC: [6]byte(e.Spec.MAC), IPv4: e.Spec.IPv4, IPv6: e.Spec.IPv6,
 		}, add)
 	}
 	if e.Network.Spec.DisableICC {
-		l.filter.Apart(e.Spec.HostIfName, add)
+		l.filter.Apart(linkNetwork(e.Network), e.Spec.HostIfName, add)
 	}
 }

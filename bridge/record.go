@@ -16,7 +16,7 @@ import (
 // in front. A record names its parent by its order.
 
 // recordVersion is raised when records of before can no longer be read.
-const recordVersion = 2
+const recordVersion = 3
 
 const (
 	recordHost     = 'H'
@@ -86,21 +86,28 @@ func (h *Host) encode(layout string) string {
 	w := recordWriter{[]byte{recordHost, recordVersion}}
 	w.str(layout)
 	w.uint(h.flags())
+	if h.LogDrops != nil {
+		w.uint(uint64(h.LogDrops.Group))
+		w.uint(uint64(h.LogDrops.Rate))
+	}
 	return w.String()
 }
 
 // flags are the host's options.
 func (h *Host) flags() uint64 {
 	return bit(0, h.AllowDirectRouting) | bit(1, h.UserlandProxy) | bit(2, h.DisableIPv4) |
-		bit(3, h.DisableIPv6) | bit(4, h.DropForward) | bit(5, h.WSL2Mirrored)
+		bit(3, h.DisableIPv6) | bit(4, h.DropForward) | bit(5, h.WSL2Mirrored) | bit(6, h.LogDrops != nil)
 }
 
 func (h *Host) setFlags(v uint64) {
 	h.AllowDirectRouting, h.UserlandProxy, h.DisableIPv4 = v&1 != 0, v&2 != 0, v&4 != 0
 	h.DisableIPv6, h.DropForward, h.WSL2Mirrored = v&8 != 0, v&16 != 0, v&32 != 0
+	if v&64 != 0 {
+		h.LogDrops = &DropLog{}
+	}
 }
 
-const hostFlags = 1<<6 - 1
+const hostFlags = 1<<7 - 1
 
 func (f *Forwarding) encode() string {
 	b := []byte{recordForward, byte(f.Family)}
@@ -221,6 +228,9 @@ func decodeRecord(s string) (record, error) {
 		}
 		rec.layout = r.str()
 		rec.host.setFlags(r.atMost(hostFlags))
+		if l := rec.host.LogDrops; l != nil {
+			l.Group, l.Rate = uint16(r.atMost(1<<16-1)), uint32(r.atMost(1<<32-1))
+		}
 	case recordForward:
 		// The order tells the families apart: there is one such fact in each.
 		rec.family = nft.Family(r.byte())

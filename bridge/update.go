@@ -205,6 +205,7 @@ func (fw *Firewall) commit(ctx context.Context, op string, tx *Tx, batch nft.Bat
 		if err != nil {
 			return nft.Result{}, fmt.Errorf("bridge: update: %w", err)
 		}
+		fw.kept.forget(batch)
 		return result, nil
 	}
 }
@@ -299,7 +300,7 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 			repair = nft.Diff(have, own)
 		}
 		healed = true
-		return repair, nil
+		return fw.withCounters(repair), nil
 	})
 	if err == nil {
 		fw.union.SetHandles(have, result)

@@ -2,6 +2,7 @@ package compat
 
 import (
 	"math"
+	"slices"
 
 	"github.com/seawall-net/seawall/bridge"
 	"github.com/seawall-net/seawall/nft"
@@ -27,7 +28,7 @@ type companion struct {
 
 // companionFamily is the companion's chains of one family.
 type companionFamily struct {
-	family nft.Family
+	family  nft.Family
 	version version
 	// bridges is a set of the native layout: the bridges of networks.
 	bridges                 nft.Set
@@ -69,12 +70,12 @@ func (c *companionFamily) compile(f bridge.Fact, add func(nft.Object)) {
 			add(c.hairpin)
 		}
 		if f.DropForward {
-			c.dropOthers(add)
+			c.dropOthers(f, add)
 		}
 	case *bridge.Forwarding:
 		// Later versions set a policy.
 		if f.Family == c.family && c.version < version1706 {
-			c.dropOthers(add)
+			c.dropOthers(f.Host, add)
 		}
 	case *bridge.Network:
 		g := f.Gateway(c.family)
@@ -97,21 +98,35 @@ func (c *companionFamily) close(n *bridge.Network, add func(nft.Object)) {
 		return
 	}
 	add(c.closed)
-	add(&nft.Rule{Chain: c.closed.Ref(), Key: "outside", Statements: []nft.Statement{
+	outside := []nft.Statement{
 		nft.IIFName.NotInSet(c.bridges), nft.OIFName.InSet(c.bridges), nft.CTState.None(nft.CTEstablished | nft.CTRelated),
-		nft.CTStatus.None(nft.CTDNAT), nft.Counter(), nft.Drop(),
-	}})
+		nft.CTStatus.None(nft.CTDNAT),
+	}
+	c.drop(n.Host, "", bridge.DirectAccess, nft.Rule{Chain: c.closed.Ref(), Key: "outside", Rank: 1, Statements: outside}, add)
 	if br := n.Spec.Bridge; n.Spec.Internal && n.Spec.DisableICC && c.version < version1706 {
-		add(&nft.Rule{Chain: c.closed.Ref(), Key: key("n", n.Order, ""), Rank: at(n.Order, 0).appended(), Statements: []nft.Statement{
-			nft.IIFName.Eq(br), nft.OIFName.Eq(br), nft.Counter(), nft.Drop(),
-		}})
+		siblings := []nft.Statement{nft.IIFName.Eq(br), nft.OIFName.Eq(br)}
+		c.drop(n.Host, n.Spec.Name, bridge.ICCOff, nft.Rule{
+			Chain: c.closed.Ref(), Key: key("n", n.Order, ""), Rank: at(n.Order, 1).appended(), Statements: siblings,
+		}, add)
 	}
 }
 
-func (c *companionFamily) dropOthers(add func(nft.Object)) {
+// drop adds a rule that drops what it matches, and before it one that notes it where that is asked for.
+func (c *companionFamily) drop(h *bridge.Host, network string, reason bridge.Reason, r nft.Rule, add func(nft.Object)) {
+	match := slices.Clip(r.Statements)
+	if note := h.NoteDrop(network, reason); note != nil {
+		log := r
+		log.Key, log.Rank, log.Statements = r.Key+"-log", r.Rank-1, append(match, note...)
+		add(&log)
+	}
+	r.Comment, r.Statements = string(reason), append(match, nft.Counter(), nft.Drop())
+	add(&r)
+}
+
+func (c *companionFamily) dropOthers(h *bridge.Host, add func(nft.Object)) {
 	add(c.others)
 	for i, match := range []nft.Statement{nft.IIFName.InSet(c.bridges), nft.OIFName.InSet(c.bridges)} {
 		add(&nft.Rule{Chain: c.others.Ref(), Key: []string{"from", "to"}[i], Rank: i, Statements: []nft.Statement{match, nft.Accept()}})
 	}
-	add(&nft.Rule{Chain: c.others.Ref(), Key: "others", Rank: math.MaxInt, Statements: []nft.Statement{nft.Counter(), nft.Drop()}})
+	c.drop(h, "", bridge.NoNetwork, nft.Rule{Chain: c.others.Ref(), Key: "others", Rank: math.MaxInt}, add)
 }

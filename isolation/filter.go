@@ -24,8 +24,8 @@ type Filter struct {
 	// from and to lead from a bridge to its network's chains; host leads to the
 	// chain about the host's own services, where a network has one.
 	from, to, host nft.Set
-	// translated holds the bridges whose packets never leave with their own
-	// source addresses.
+	// translated leads from the bridges whose packets never leave with their own
+	// source addresses to the chains that drop what would.
 	translated nft.Set
 	// open holds the ports of endpoints that are published one by one, and
 	// openRanges those that are published as ranges, together with the
@@ -75,7 +75,7 @@ func NewFilterWith(t nft.TableRef, userdata string, o FilterOptions) *Filter {
 		from:       set("from-bridge", nft.TypeIFName, nft.TypeVerdict),
 		to:         set("to-bridge", nft.TypeIFName, nft.TypeVerdict),
 		host:       set("host-from-bridge", nft.TypeIFName, nft.TypeVerdict),
-		translated: set("translated", nft.TypeIFName, 0),
+		translated: set("translated", nft.TypeIFName, nft.TypeVerdict),
 		open:       set("open", port, 0),
 		direct:     set("direct", port, 0),
 		within:     set("within", port, nft.TypeVerdict),
@@ -109,6 +109,8 @@ type Host struct {
 	Loopback string
 	// DropOthers drops what is forwarded and belongs to no network.
 	DropOthers bool
+	// Log notes what is dropped and concerns no network. Nil notes nothing.
+	Log DropLogger
 }
 
 // Base adds what every host has: the base chains, DOCKER-USER, and the sets
@@ -135,7 +137,7 @@ func (f *Filter) Base(h Host, add func(nft.Object)) {
 	}
 	// A raw frame to a loopback address would be delivered to a publication
 	// there, whatever route_localnet says: DNAT comes before routing.
-	f.rule(add, f.raw, "loopback", daddr.In(loopback(f.table.Family)), nft.Counter(), nft.Drop())
+	f.dropAtOnce(add, f.raw, "loopback", h.Log, ReasonLoopback, daddr.In(loopback(f.table.Family)))
 	// What comes from a network is judged in forward, by both networks.
 	f.rule(add, f.raw, "bridges", nft.IIFName.InSet(f.bridges), nft.Accept())
 	f.rule(add, f.raw, "guard", daddr.VMap(f.guard))
@@ -145,7 +147,7 @@ func (f *Filter) Base(h Host, add func(nft.Object)) {
 	}
 	f.judge(add)
 	if h.DropOthers {
-		f.DropOthers(add)
+		f.DropOthers(h.Log, add)
 	}
 }
 

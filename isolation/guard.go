@@ -19,7 +19,7 @@ func (f *Filter) guardRules(n Network, guard nft.Chain, add func(nft.Object)) {
 	if n.Mask != 0 {
 		f.rule(add, guard, "mark", nft.Mark.EqMasked(n.Mark, n.Mask), nft.Accept())
 	}
-	f.rule(add, guard, "drop", nft.Counter(), nft.Drop())
+	f.dropAtOnce(add, guard, "drop", n.Log, ReasonDirectAccess)
 	if n.Gateway.IsValid() {
 		add(&nft.Element{Set: f.guard.Ref(), Key: nft.Key(nft.Addr(n.Gateway)), Verdict: nft.Goto(guard.Name)})
 	}

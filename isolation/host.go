@@ -47,6 +47,6 @@ func (f *Filter) hostRules(n Network, add func(nft.Object)) {
 			f.rule(add, chain, "link-local", daddr.In(netip.MustParsePrefix("fe80::/10")), nft.Counter(), nft.Accept())
 		}
 	}
-	f.rule(add, chain, "drop", nft.Counter(), nft.Drop())
+	f.dropAtOnce(add, chain, "drop", n.Log, ReasonHostAccess)
 	add(&nft.Element{Set: f.host.Ref(), Key: n.key(), Verdict: nft.Goto(chain.Name)})
 }

@@ -33,20 +33,24 @@ const priorityTranslated = nft.PriorityDNAT + 1
 // br_netfilter, packets to a published port of a sibling, or of the endpoint
 // itself, stay on the bridge; they have the bit mark of their mark set, by
 // [Filter.MarkTranslated], and pass.
-func (f *LinkFilter) NoICC(h LinkHost, mark uint32, add func(nft.Object)) {
+func (f *LinkFilter) NoICC(h LinkHost, n LinkNetwork, mark uint32, add func(nft.Object)) {
 	add(&f.apart)
+	add(&f.parted)
 	add(&f.forward)
+	chain := nft.Chain{Table: f.table, Name: "icc-" + n.Bridge}
+	add(&chain)
+	n.Log.dropRules(add, dropped(chain.Ref(), "drop"), ReasonICCOff)
 	for _, t := range h.skipped() {
 		f.rule(add, f.forward.Name, fmt.Sprintf("skip-%04x", t), nft.EtherType.Eq(t), nft.Accept())
 	}
-	f.rule(add, f.forward.Name, "icc", nft.IIFName.InSet(f.apart), nft.OIFName.InSet(f.apart),
-		nft.Mark.NeMasked(mark, mark), nft.Counter(), nft.Drop())
+	f.rule(add, f.forward.Name, "icc", nft.OIFName.InSet(f.apart), nft.Mark.NeMasked(mark, mark), nft.IIFName.VMap(f.parted))
 }
 
-// Apart adds what keeps a port from all others that are apart. It goes with
-// [LinkFilter.NoICC].
-func (f *LinkFilter) Apart(port string, add func(nft.Object)) {
+// Apart adds what keeps a port of a network's from all others that are apart. It
+// goes with [LinkFilter.NoICC].
+func (f *LinkFilter) Apart(n LinkNetwork, port string, add func(nft.Object)) {
 	add(&nft.Element{Set: f.apart.Ref(), Key: nft.Key(nft.Name(port))})
+	add(&nft.Element{Set: f.parted.Ref(), Key: nft.Key(nft.Name(port)), Verdict: nft.Goto("icc-" + n.Bridge)})
 }
 
 // MarkTranslated adds what sets a bit of the mark of packets that come from a

@@ -111,15 +111,14 @@ func (f *Filter) unjudged(chain nft.Chain, add func(nft.Object)) {
 }
 
 // DropOthers adds what drops packets that belong to no network.
-func (f *Filter) DropOthers(add func(nft.Object)) {
+func (f *Filter) DropOthers(log DropLogger, add func(nft.Object)) {
 	if f.judging.GuardOnly {
 		return
 	}
-	others := func(chain nft.Chain) {
-		add(&nft.Rule{Chain: chain.Ref(), Key: "others", Rank: rankOthers, Statements: f.drop()})
-	}
-	others(f.forward)
+	others := nft.Rule{Chain: f.forward.Ref(), Key: "others", Rank: rankOthers, Statements: f.drop()}
+	log.dropRules(add, others, ReasonNoNetwork)
 	if f.judging.carries() {
-		others(f.backstop)
+		others.Chain = f.backstop.Ref() // what was noted before, but has lost its mark
+		DropLogger(nil).dropRules(add, others, ReasonNoNetwork)
 	}
 }

@@ -31,8 +31,12 @@ type LinkFilter struct {
 	// nd and dad lead from a port to the chains about what it says of its IPv6
 	// addresses, and asks before it has one.
 	nd, dad nft.Set
-	// apart holds the ports that are kept from each other.
-	apart nft.Set
+	// spoofed leads from a port to the chain of its network that drops what was
+	// sent in another's name.
+	spoofed nft.Set
+	// apart holds the ports that are kept from each other, and parted leads from
+	// them to the chains of their networks that drop.
+	apart, parted nft.Set
 	// linked holds the pairs of such ports that a link has brought together;
 	// hosts4 and hosts6 lead from such a port, and the MAC and address of the
 	// other, to the host's MAC on the bridge.
@@ -54,6 +58,7 @@ const (
 	chainND        = "own-nd"
 	chainDAD       = "own-dad"
 	chainUnsourced = "unsourced-icmp6"
+	chainSpoofed   = "spoofed"
 )
 
 // priorityLink is before everything else that looks at frames.
@@ -76,7 +81,9 @@ func NewLinkFilter(t nft.TableRef, userdata string) *LinkFilter {
 		icmp6Types: set("icmp6-types", nft.TypeICMPv6Type, nft.TypeVerdict),
 		nd:         set("nd-ports", nft.TypeIFName, nft.TypeVerdict),
 		dad:        set("dad-ports", nft.TypeIFName, nft.TypeVerdict),
+		spoofed:    set("spoofed-ports", nft.TypeIFName, nft.TypeVerdict),
 		apart:      set("icc-off", nft.TypeIFName, 0),
+		parted:     set("icc-ports", nft.TypeIFName, nft.TypeVerdict),
 		linked:     set("linked", nft.TypeOf(nft.TypeIFName, nft.TypeIFName), 0),
 		hosts4:     set("link-hosts-ip4", own(nft.TypeIPv4Addr), nft.TypeEtherAddr),
 		hosts6:     set("link-hosts-ip6", own(nft.TypeIPv6Addr), nft.TypeEtherAddr),
@@ -107,16 +114,18 @@ func (h LinkHost) skipped() (types []uint16) {
 // Base adds what every host has: the sets, and the chains that look frames up in
 // them.
 func (f *LinkFilter) Base(h LinkHost, add func(nft.Object)) {
-	for _, s := range []nft.Set{f.ports, f.mac, f.ip4, f.ip6, f.etherTypes, f.icmp6Types, f.nd, f.dad} {
+	for _, s := range []nft.Set{f.ports, f.mac, f.ip4, f.ip6, f.etherTypes, f.icmp6Types, f.nd, f.dad, f.spoofed} {
 		add(&s)
 	}
 	for _, name := range []string{
 		chainOther, chainARP, chainARPSender, chainIPv4, chainOwnIPv4,
-		chainIPv6, chainOwnIPv6, chainICMPv6, chainND, chainDAD, chainUnsourced,
+		chainIPv6, chainOwnIPv6, chainICMPv6, chainND, chainDAD, chainUnsourced, chainSpoofed,
 	} {
 		add(&nft.Chain{Table: f.table, Name: name})
 	}
 	add(&f.prerouting)
+	f.rule(add, chainSpoofed, "network", nft.IIFName.VMap(f.spoofed))
+	f.rule(add, chainSpoofed, "drop", nft.Counter(), nft.Drop()) // whoever has it, the port is judged
 	f.dispatch(h, add)
 	f.other(add)
 	f.arp(add)
@@ -140,10 +149,10 @@ func (f *LinkFilter) dispatch(h LinkHost, add func(nft.Object)) {
 		{nft.EtherARP, nft.Goto(chainARP)},
 		{nft.EtherIPv6, nft.Goto(chainIPv6)},
 		// What is in a tagged frame would not be judged.
-		{nft.EtherVLAN, nft.Drop()},
-		{nft.EtherQinQ, nft.Drop()},
-		{0x9100, nft.Drop()}, // QinQ of before 802.1ad
-		{0x9200, nft.Drop()},
+		{nft.EtherVLAN, nft.Goto(chainSpoofed)},
+		{nft.EtherQinQ, nft.Goto(chainSpoofed)},
+		{0x9100, nft.Goto(chainSpoofed)}, // QinQ of before 802.1ad
+		{0x9200, nft.Goto(chainSpoofed)},
 	} {
 		if slices.Contains(h.skipped(), e.etherType) {
 			e.verdict = nft.Accept()
@@ -156,7 +165,7 @@ func (f *LinkFilter) dispatch(h LinkHost, add func(nft.Object)) {
 // bridges say to each other (IEEE 802.1D).
 func (f *LinkFilter) other(add func(nft.Object)) {
 	first, last := [6]byte{0x01, 0x80, 0xc2}, [6]byte{0x01, 0x80, 0xc2, 0, 0, 0x0f}
-	f.rule(add, chainOther, "bridges", nft.EtherDaddr.In(first, last), nft.Counter(), nft.Drop())
+	f.rule(add, chainOther, "bridges", nft.EtherDaddr.In(first, last), nft.Counter(), nft.Goto(chainSpoofed))
 	f.rule(add, chainOther, "accept", nft.Accept())
 }
 
@@ -188,13 +197,32 @@ func (f *LinkFilter) ipv4(add func(nft.Object)) {
 // cannot be read has no protocol, and matches none of the rules.
 func (f *LinkFilter) ownIP(add func(nft.Object), chain string, server, client uint16) {
 	f.rule(add, chain, "tcp", nft.MetaL4Proto.Eq(nft.TCP), nft.Accept())
-	f.rule(add, chain, "dhcp-from", nft.UDPSport.Eq(server), nft.Counter(), nft.Drop())
-	f.rule(add, chain, "dhcp-to", nft.UDPDport.Eq(client), nft.Counter(), nft.Drop())
+	f.rule(add, chain, "dhcp-from", nft.UDPSport.Eq(server), nft.Counter(), nft.Goto(chainSpoofed))
+	f.rule(add, chain, "dhcp-to", nft.UDPDport.Eq(client), nft.Counter(), nft.Goto(chainSpoofed))
 }
 
-// drop ends a chain.
+// drop ends a chain. Which of the rules it was, they count themselves; whose
+// frame it was, the chain that they lead to knows.
 func (f *LinkFilter) drop(add func(nft.Object), chain string) {
-	f.rule(add, chain, "drop", nft.Counter(), nft.Drop())
+	f.rule(add, chain, "drop", nft.Counter(), nft.Goto(chainSpoofed))
+}
+
+// A LinkNetwork is what the filter has to know of a network.
+type LinkNetwork struct {
+	// Bridge is the name of the network's Linux bridge.
+	Bridge string
+	// Log notes what is dropped, if it is not nil.
+	Log DropLogger
+}
+
+func (n LinkNetwork) spoofed() string { return "spoofed-" + n.Bridge }
+
+// Network adds what a network needs: the chain that drops what its endpoints send
+// in others' names.
+func (f *LinkFilter) Network(n LinkNetwork, add func(nft.Object)) {
+	chain := nft.Chain{Table: f.table, Name: n.spoofed()}
+	add(&chain)
+	n.Log.dropRules(add, dropped(chain.Ref(), "drop"), ReasonSpoofedFrame)
 }
 
 // rule adds a rule to a chain.

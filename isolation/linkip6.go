@@ -60,7 +60,7 @@ func (f *LinkFilter) icmp6(add func(nft.Object)) {
 			add(&nft.Element{Set: f.icmp6Types.Ref(), Key: nft.Key(nft.Byte(uint8(t))), Verdict: v})
 		}
 	}
-	verdict(nft.Drop(), nft.NDRouterAdvert, nft.NDRedirect, nft.MLDQuery, nft.ICMPv6RouterRenumbering, nft.INDSolicit, nft.INDAdvert,
+	verdict(nft.Goto(chainSpoofed), nft.NDRouterAdvert, nft.NDRedirect, nft.MLDQuery, nft.ICMPv6RouterRenumbering, nft.INDSolicit, nft.INDAdvert,
 		nft.MulticastRouterAdvert, nft.MulticastRouterSolicitation, nft.MulticastRouterTermination)
 	verdict(nft.Goto(chainND), nft.NDRouterSolicit, nft.NDNeighborSolicit, nft.NDNeighborAdvert)
 }
@@ -68,13 +68,13 @@ func (f *LinkFilter) icmp6(add func(nft.Object)) {
 // neighbours begins what [LinkFilter.Guard] ends: it knows the addresses.
 func (f *LinkFilter) neighbours(add func(nft.Object)) {
 	// Behind extension headers the length would not tell where the message ends.
-	f.rule(add, chainND, "extended", nft.IP6Nexthdr.Ne(nft.ICMPv6), nft.Counter(), nft.Drop())
+	f.rule(add, chainND, "extended", nft.IP6Nexthdr.Ne(nft.ICMPv6), nft.Counter(), nft.Goto(chainSpoofed))
 	f.rule(add, chainND, "solicit", nft.ICMPv6Type.Eq(nft.NDNeighborSolicit), nft.IP6Length.Eq(ndLength), nft.Accept())
 	f.rule(add, chainND, "router", nft.ICMPv6Type.Eq(nft.NDRouterSolicit), nft.IP6Length.Eq(ndRouterLength), nft.Accept())
 	f.rule(add, chainND, "port", nft.IIFName.VMap(f.nd))
 	f.drop(add, chainND)
 
-	f.rule(add, chainDAD, "extended", nft.IP6Nexthdr.Ne(nft.ICMPv6), nft.Counter(), nft.Drop())
+	f.rule(add, chainDAD, "extended", nft.IP6Nexthdr.Ne(nft.ICMPv6), nft.Counter(), nft.Goto(chainSpoofed))
 	f.rule(add, chainDAD, "plain", nft.IP6Length.Eq(ndLength), nft.Accept())
 	f.rule(add, chainDAD, "nonce", nft.IP6Length.Eq(ndLength+ndOptionLength), nft.MetaL4Proto.Eq(nft.ICMPv6), ndOptionType.Eq([]byte{ndNonce}), nft.Accept())
 	f.drop(add, chainDAD)

@@ -30,7 +30,8 @@ func (p LinkPort) linkLocal() netip.Addr {
 // Guard adds what lets an endpoint send in its own name only: by MAC, by IPv4 and
 // IPv6 source, as the sender in ARP and in neighbour discovery, and not as a
 // router, a DHCP server or a bridge. Ports without it send what they like.
-func (f *LinkFilter) Guard(p LinkPort, add func(nft.Object)) {
+// It goes with [LinkFilter.Network].
+func (f *LinkFilter) Guard(n LinkNetwork, p LinkPort, add func(nft.Object)) {
 	name, mac := nft.Name(p.Interface), nft.MAC(p.MAC)
 	add(&nft.Element{Set: f.mac.Ref(), Key: nft.Key(name, mac)})
 	if p.IPv4.IsValid() {
@@ -42,6 +43,7 @@ func (f *LinkFilter) Guard(p LinkPort, add func(nft.Object)) {
 			add(&nft.Element{Set: f.ip6.Ref(), Key: nft.Key(name, mac, nft.Addr(a))})
 		}
 	}
+	add(&nft.Element{Set: f.spoofed.Ref(), Key: p.key(), Verdict: nft.Goto(n.spoofed())})
 	add(&nft.Element{Set: f.ports.Ref(), Key: p.key()})
 }
 

@@ -34,6 +34,8 @@ type Network struct {
 	// Mark and Mask select packets that reach every port: those whose mark has,
 	// of the bits in Mask, those of Mark. A zero Mask selects none.
 	Mark, Mask uint32
+	// Log notes what is dropped, if it is not nil.
+	Log DropLogger
 }
 
 // Access says what packets from outside, other networks included, reach in a
@@ -88,6 +90,7 @@ func (f *Filter) Network(n Network, records []string, add func(nft.Object)) {
 	}
 	f.hostRules(n, add)
 	f.leaveRules(n, add)
+	f.traffic(n, add)
 
 	add(&nft.Element{Set: f.bridges.Ref(), Key: n.key()})
 	if f.judging.GuardOnly {
@@ -104,16 +107,16 @@ func (f *Filter) fromRules(n Network, from nft.Chain, add func(nft.Object)) {
 		// A sibling's published port is reached by the host's address only.
 		f.rule(add, from, "own", f.accept(own, nft.CTStatus.Any(nft.CTDNAT), f.port().InSet(f.open))...)
 		f.rule(add, from, "own-ranges", f.accept(own, nft.CTStatus.Any(nft.CTDNAT), f.hostRange().InSet(f.openRanges))...)
-		f.rule(add, from, "icc", f.drop(own)...)
+		f.dropJudged(add, from, "icc", n.Log, ReasonICCOff, own)
 	} else {
 		f.rule(add, from, "own", f.accept(own)...)
 	}
 	if n.Access == Nothing {
-		f.rule(add, from, "internal", f.drop()...)
+		f.dropJudged(add, from, "internal", n.Log, ReasonInternal)
 		return
 	}
 	// Nobody sends in another's name.
-	f.rule(add, from, "source", f.drop(nft.Saddr(f.table.Family).NotIn(n.Subnet))...)
+	f.dropJudged(add, from, "source", n.Log, ReasonForgedSource, nft.Saddr(f.table.Family).NotIn(n.Subnet))
 	// To other networks if they let it in, and to everywhere else.
 	f.rule(add, from, "others", nft.OIFName.VMap(f.to))
 	f.rule(add, from, "out", f.accept()...)
@@ -152,7 +155,11 @@ func (f *Filter) toRules(n Network, to nft.Chain, add func(nft.Object)) {
 	if n.Mask != 0 && n.Access != Nothing {
 		accept("mark", nft.Mark.EqMasked(n.Mark, n.Mask))
 	}
-	f.rule(add, to, "drop", f.drop()...)
+	reason := ReasonNotPublished
+	if n.Access == Nothing {
+		reason = ReasonInternal
+	}
+	f.dropJudged(add, to, "drop", n.Log, reason)
 }
 
 // leaveRules keep what could not be translated from leaving. They come behind
@@ -163,8 +170,11 @@ func (f *Filter) leaveRules(n Network, add func(nft.Object)) {
 	}
 	add(&f.leave)
 	add(&f.translated)
-	f.rule(add, f.leave, "invalid", nft.CTState.Any(nft.CTInvalid), nft.IIFName.InSet(f.translated), nft.Counter(), nft.Drop())
-	add(&nft.Element{Set: f.translated.Ref(), Key: n.key()})
+	f.rule(add, f.leave, "invalid", nft.CTState.Any(nft.CTInvalid), nft.IIFName.VMap(f.translated))
+	chain := nft.Chain{Table: f.table, Name: n.chain("leave")}
+	add(&chain)
+	f.dropAtOnce(add, chain, "drop", n.Log, ReasonNoConnection)
+	add(&nft.Element{Set: f.translated.Ref(), Key: n.key(), Verdict: nft.Goto(chain.Name)})
 }
 
 func icmp(f nft.Family) nft.L4Proto {

@@ -15,8 +15,9 @@ type Element struct {
 	// 252 bytes.
 	Comment  string
 	Userdata string
-	// Packets and Bytes are read by Load where the set has counters. They are
-	// never sent and do not count when elements are compared.
+	// Packets and Bytes are read by Load where the set has counters. An element
+	// that is added with them, to such a set, goes on counting from there. They
+	// do not count when elements are compared.
 	Packets, Bytes uint64
 
 	// foreign holds attributes that Load found and this type cannot express.

@@ -202,6 +202,13 @@ func (el *Element) encode(e *encoder, identify bool) error {
 				return err
 			}
 		}
+		if el.Packets|el.Bytes != 0 {
+			counter, err := expr.Marshal(byte(el.Set.Table().Family), &expr.Counter{Packets: el.Packets, Bytes: el.Bytes})
+			if err != nil {
+				return err
+			}
+			e.raw(unix.NFTA_SET_ELEM_EXPR|unix.NLA_F_NESTED, counter)
+		}
 	}
 	e.unnest(item)
 	return nil

@@ -34,12 +34,25 @@ func (c *Conn) LoadChains(ctx context.Context, tables ...TableRef) (*Ruleset, er
 	return c.loadAll(ctx, loader{wanted: tables, noSets: true})
 }
 
+// LoadCounters reads what has counted something: chains, rules and sets, and the
+// elements of sets with counters only. It is for the numbers, which change while
+// they are read, and does not mind commits of others meanwhile; the ruleset's
+// Generation is zero.
+func (c *Conn) LoadCounters(ctx context.Context, tables ...TableRef) (*Ruleset, error) {
+	rs, err := c.loadAll(ctx, loader{wanted: tables, counted: true, unchecked: true})
+	if err != nil {
+		return nil, err
+	}
+	rs.Generation = 0
+	return rs, nil
+}
+
 func (c *Conn) loadAll(ctx context.Context, what loader) (*Ruleset, error) {
 	for attempt := range loadAttempts {
 		if err := pause(ctx, attempt); err != nil {
 			return nil, fmt.Errorf("nft: load: %w", err)
 		}
-		l := loader{c: c, ctx: ctx, wanted: what.wanted, noSets: what.noSets, fields: newFieldIndex(), rs: &Ruleset{}}
+		l := loader{c: c, ctx: ctx, wanted: what.wanted, noSets: what.noSets, counted: what.counted, unchecked: what.unchecked, fields: newFieldIndex(), rs: &Ruleset{}}
 		switch err := l.load(); {
 		case err == nil:
 			return l.rs, nil
@@ -90,8 +103,8 @@ type loader struct {
 	counts map[SetRef]int // how many elements sets have, where the kernel tells
 	// unchecked loads what may be of several generations.
 	unchecked bool
-	// noSets leaves sets out.
-	noSets bool
+	// noSets leaves sets out, counted the elements of those without counters.
+	noSets, counted bool
 }
 
 // load reads everything between two looks at the generation. The kernel marks
@@ -239,6 +252,9 @@ func (l *loader) sets() error {
 func (l *loader) elements() error {
 	for _, t := range l.rs.tables {
 		for _, s := range t.sets {
+			if l.counted && !s.set.Counter {
+				continue
+			}
 			if err := l.elementsOf(s); err != nil {
 				return fmt.Errorf("elements of set %s: %w", s.set.Ref(), err)
 			}

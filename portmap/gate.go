@@ -20,10 +20,11 @@ const rankGates = -1
 // Gate adds what keeps a claim, which Publish publishes, to packets that come
 // from one of the prefixes, of any address if there are none, and by an interface,
 // by any if it is empty. Interface "lo" is what the host itself sends. proxy is
-// the Host's.
-func (n *NAT) Gate(c Claim, from []netip.Prefix, iface string, proxy bool, add func(nft.Object)) {
+// the Host's, and log returns what notes the packets that are dropped then, if it is
+// not nil: networks share the rules.
+func (n *NAT) Gate(c Claim, from []netip.Prefix, iface string, proxy bool, log func(reason string) []nft.Statement, add func(nft.Object)) {
 	gates := n.gatesBase(proxy, add)
-	chain := n.gate(from, iface, proxy, add)
+	chain := n.gate(from, iface, proxy, log, add)
 	daddr := nft.Daddr(n.table.Family)
 	e := &nft.Element{Verdict: nft.Jump(chain.Name)}
 	m, rank, selector := n.gates, 0, nft.Concat(daddr, nft.MetaL4Proto, nft.THDport)
@@ -66,7 +67,7 @@ func (n *NAT) gatesBase(proxy bool, add func(nft.Object)) nft.Chain {
 
 // gate adds the chain that returns what is in a scope, to be translated, and
 // ends the way of the rest.
-func (n *NAT) gate(from []netip.Prefix, iface string, proxy bool, add func(nft.Object)) nft.Chain {
+func (n *NAT) gate(from []netip.Prefix, iface string, proxy bool, log func(reason string) []nft.Statement, add func(nft.Object)) nft.Chain {
 	sum := sha256.Sum256(fmt.Append(nil, from, " ", iface))
 	chain := nft.Chain{Table: n.table, Name: "gate-" + hex.EncodeToString(sum[:16])}
 	add(&chain)
@@ -87,10 +88,10 @@ func (n *NAT) gate(from []netip.Prefix, iface string, proxy bool, add func(nft.O
 		}
 		n.rule(add, chain, fmt.Sprint("in-", i), append(match, nft.Counter(), nft.Return())...)
 	}
-	out := nft.Accept()
 	if proxy {
-		out = nft.Drop()
+		n.drop(add, chain, "out", log, ReasonOutOfScope)
+	} else {
+		n.rule(add, chain, "out", nft.Counter(), nft.Accept())
 	}
-	n.rule(add, chain, "out", nft.Counter(), out)
 	return chain
 }

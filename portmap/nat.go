@@ -42,6 +42,26 @@ type Host struct {
 	Loopback string
 }
 
+// The reasons for which packets are dropped: the comments of the rules that do so.
+const (
+	// ReasonForgedSource is what would leave a network untranslated, since its source is
+	// not in the network's subnet.
+	ReasonForgedSource = "forged source"
+	// ReasonOutOfScope is what is sent to a port that is published for others, where a
+	// proxy would take it.
+	ReasonOutOfScope = "out of scope"
+)
+
+// drop adds what drops packets for a reason. log, if not nil, returns what notes
+// them.
+func (n *NAT) drop(add func(nft.Object), chain nft.Chain, key string, log func(reason string) []nft.Statement, reason string, match ...nft.Statement) {
+	match = match[:len(match):len(match)]
+	if log != nil {
+		n.rule(add, chain, key+"-log", append(match, log(reason)...)...)
+	}
+	add(&nft.Rule{Chain: chain.Ref(), Key: key, Comment: reason, Statements: append(match, nft.Counter(), nft.Drop())})
+}
+
 // NewNAT returns the address translation of a table. userdata is kept with every
 // set, so that it can be told from other sets there.
 func NewNAT(t nft.TableRef, userdata string) *NAT {
@@ -72,6 +92,8 @@ func NewNAT(t nft.TableRef, userdata string) *NAT {
 		proxied:      newProxied(t, userdata),
 	}
 	n.ranges.Interval, n.gateRanges.Interval = true, true
+	// How many flows each port got. Only their first packets come here.
+	n.published.Counter, n.publishedAny.Counter, n.ranges.Counter = true, true, true
 	n.publishedRef, n.publishedAnyRef = n.published.Ref(), n.publishedAny.Ref()
 	n.endpointLen = len(nft.Key(nft.Addr(unspecified(t.Family)), nft.Port(0)))
 	return n

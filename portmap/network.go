@@ -21,6 +21,9 @@ type Network struct {
 	Random bool
 	// UserlandProxy is the Host's.
 	UserlandProxy bool
+	// Log returns what notes a packet that is about to be dropped for a reason. Nil
+	// notes nothing.
+	Log func(reason string) []nft.Statement
 }
 
 // Source says what becomes of source addresses.
@@ -89,5 +92,5 @@ func (n *NAT) leaving(net Network, from nft.Chain, add func(nft.Object)) {
 	n.rule(add, from, "masquerade", out, saddr.In(net.Subnet), unicast, nft.Counter(), translate)
 	// What DOCKER-USER has let through in another's name is not translated, and
 	// must not leave as it is.
-	n.rule(add, from, "forged", out, saddr.NotIn(net.Subnet), unicast, nft.Counter(), nft.Drop())
+	n.drop(add, from, "forged", net.Log, ReasonForgedSource, out, saddr.NotIn(net.Subnet), unicast)
 }

@@ -16,6 +16,8 @@ const (
 	ctaTupleOrig  = 1
 	ctaTupleReply = 2
 	ctaStatus     = 3
+	ctaCountOrig  = 9
+	ctaCountReply = 10
 	ctaID         = 12
 	ctaZone       = 18
 	ctaFilter     = 25
@@ -37,6 +39,9 @@ const (
 	filterDstPort      = 1 << 5
 
 	ctaStatsEntries = 1
+
+	ctaCountPackets = 1
+	ctaCountBytes   = 2
 )
 
 // errMalformed says that bytes are no attributes.

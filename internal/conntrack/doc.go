@@ -1,6 +1,7 @@
 // Package conntrack finds and deletes entries of the kernel's table of tracked connections, over netlink (ctnetlink).
 //
 //	Conn.Count ──► 0: nothing to do
+//	Conn.List  ──► the kernel lists ──► Flow, with what was counted
 //	Conn.Sweep ──► the kernel lists ──► Flow ──► stale? ──► deleted, many at a time
 //
 // The kernel decides once, with the first packet of a flow, whether and how its addresses are translated, and keeps to

@@ -39,10 +39,37 @@ type Flow struct {
 	Reply Tuple
 	// Status is never 0 in the kernel's table.
 	Status Status
+	// OrigCount and ReplyCount are what was seen in each direction since the flow began, if accounting was on then
+	// (net.netfilter.nf_conntrack_acct).
+	OrigCount, ReplyCount Count
 
 	// The attributes that tell the kernel which entry is meant, as it wrote them, headers included. They alias the
 	// message.
 	orig, zone, id []byte
+}
+
+// A Count is packets, and their bytes from the IP header on.
+type Count struct{ Packets, Bytes uint64 }
+
+func (n *Count) decode(b []byte) error {
+	for len(b) > 0 {
+		typ, v, _, rest, err := next(b)
+		if err != nil {
+			return err
+		}
+		if typ == ctaCountPackets || typ == ctaCountBytes {
+			if len(v) != 8 {
+				return fmt.Errorf("a count of %d bytes", len(v))
+			}
+			if count := binary.BigEndian.Uint64(v); typ == ctaCountPackets {
+				n.Packets = count
+			} else {
+				n.Bytes = count
+			}
+		}
+		b = rest
+	}
+	return nil
 }
 
 // Translated tells whether packets are led to another address or port than the one that they were sent to.
@@ -75,6 +102,10 @@ func (f *Flow) decode(b []byte) error {
 				return fmt.Errorf("status of %d bytes", len(v))
 			}
 			f.Status = Status(binary.BigEndian.Uint32(v))
+		case ctaCountOrig:
+			err = f.OrigCount.decode(v)
+		case ctaCountReply:
+			err = f.ReplyCount.decode(v)
 		case ctaZone:
 			f.zone = whole
 		case ctaID:

@@ -60,6 +60,20 @@ func (c *Conn) Sweep(ctx context.Context, f Filter, stale func(*Flow) bool) (del
 	}
 }
 
+// List hands each entry that the filter leaves to yield, of all families. The Flow is valid only during the call, which
+// must not call the Conn. The error matches unix.EINTR when the table changed so that entries may be missing, or were
+// seen twice. After another error the Conn may be of no use any more: dial a new one.
+func (c *Conn) List(ctx context.Context, f Filter, yield func(*Flow)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, family := range f.families() {
+		if err := c.list(ctx, family, f, yield); err != nil {
+			return fmt.Errorf("conntrack: list entries: %w", explain(err))
+		}
+	}
+	return nil
+}
+
 // list hands each entry to yield. The error matches unix.EINTR when the table changed so that entries may be missing.
 func (c *Conn) list(ctx context.Context, family uint8, f Filter, yield func(*Flow)) error {
 	e := encoder{c.out[:0]}
