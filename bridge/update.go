@@ -89,7 +89,7 @@ func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
 // has deleted from a user's chain is lost.
 func (fw *Firewall) takeBack(tx *Tx, result nft.Result) error {
 	tx.change.Commit(result)
-	tx.change, tx.user = fw.union.Begin(), nil
+	tx.change, tx.user, tx.back = fw.union.Begin(), nil, true
 	fw.compileBack(tx.log, tx.change)
 	tx.unsetPolicies(tx.log)
 	for rule, handle := range result.Unkeyed {
@@ -108,6 +108,9 @@ func (fw *Firewall) takeBack(tx *Tx, result nft.Result) error {
 		tx.log = nil
 		fw.union = fw.compile()
 		fw.distrust()
+		if fw.anchor != nil {
+			fw.anchor.stale = true
+		}
 		err = fmt.Errorf("bridge: undo: %w", err)
 	} else {
 		tx.change.Commit(result)
@@ -146,6 +149,7 @@ func (fw *Firewall) commit(ctx context.Context, op string, tx *Tx, batch nft.Bat
 		if err != nil {
 			return nft.Result{}, fmt.Errorf("bridge: update: %w", err)
 		}
+		fw.anchor.committed()
 		return result, nil
 	}
 }
@@ -219,26 +223,10 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	if fw.closed {
 		return false, ErrClosed
 	}
-	own := fw.union.Ruleset()
-	have, result, err := fw.converge(ctx, opHeal, func(have *nft.Ruleset) (nft.Batch, error) {
-		recognise(have, own)
-		repair := nft.Diff(have, own)
-		healed = healed || repair.Len() > 0
-		return repair, nil
-	})
-	if err == nil {
-		fw.union.SetHandles(have, result)
-	}
-	if err == nil && slices.ContainsFunc(have.Tables(), func(t *nft.Table) bool { return len(strays(have, own, t.Ref())) > 0 }) {
-		healed = true
-		_, _, err = fw.converge(ctx, opHeal, func(have *nft.Ruleset) (nft.Batch, error) { return sweep(have, own) })
-	}
+	objects, err := fw.repair(ctx, fw.judge)
 	if err != nil {
 		return false, fmt.Errorf("bridge: heal: %w", err)
 	}
-	if healed {
-		fw.flows.all = true // while the rules were not there, flows were tracked without them
-	}
 	fw.purge(ctx)
-	return fw.holdUnheld(ctx) || healed, nil
+	return fw.holdUnheld(ctx) || objects > 0, nil
 }

@@ -34,12 +34,17 @@ func (c *Conn) LoadChains(ctx context.Context, tables ...TableRef) (*Ruleset, er
 	return c.loadAll(ctx, loader{wanted: tables, noSets: true})
 }
 
+// LoadSome is Load with some of the sets only: those for which want is true.
+func (c *Conn) LoadSome(ctx context.Context, want func(SetRef) bool, tables ...TableRef) (*Ruleset, error) {
+	return c.loadAll(ctx, loader{wanted: tables, wantSet: want})
+}
+
 func (c *Conn) loadAll(ctx context.Context, what loader) (*Ruleset, error) {
 	for attempt := range loadAttempts {
 		if err := pause(ctx, attempt); err != nil {
 			return nil, fmt.Errorf("nft: load: %w", err)
 		}
-		l := loader{c: c, ctx: ctx, wanted: what.wanted, noSets: what.noSets, fields: newFieldIndex(), rs: &Ruleset{}}
+		l := loader{c: c, ctx: ctx, wanted: what.wanted, noSets: what.noSets, wantSet: what.wantSet, fields: newFieldIndex(), rs: &Ruleset{}}
 		switch err := l.load(); {
 		case err == nil:
 			return l.rs, nil
@@ -90,8 +95,9 @@ type loader struct {
 	counts map[SetRef]int // how many elements sets have, where the kernel tells
 	// unchecked loads what may be of several generations.
 	unchecked bool
-	// noSets leaves sets out.
-	noSets bool
+	// noSets leaves sets out, and wantSet, if not nil, all for which it is false.
+	noSets  bool
+	wantSet func(SetRef) bool
 }
 
 // load reads everything between two looks at the generation. The kernel marks
@@ -228,6 +234,9 @@ func (l *loader) sets() error {
 		s, err := decodeSet(d.family, d.attrs)
 		if err != nil {
 			return err
+		}
+		if l.wantSet != nil && !l.wantSet(s.Ref()) {
+			return nil
 		}
 		if n, ok := decodeSetCount(d.attrs); ok {
 			l.counts[s.Ref()] = int(n)
