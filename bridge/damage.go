@@ -22,8 +22,9 @@ type deed struct {
 	// harm says that something of ours was changed, and maybe, that a rule
 	// without a key was, which was ours before it lost it.
 	harm, maybe bool
-	// edited says that something of the user's was changed.
-	edited bool
+	// edited says that something of the user's was changed, and own, that we
+	// did it.
+	edited, own bool
 	// wiped are the tables in which what is the user's went together with
 	// what is ours.
 	wiped []nft.TableRef
@@ -31,8 +32,7 @@ type deed struct {
 
 // judgeDeed finds out what a transaction has done to us. fw.mu is held.
 func (fw *Firewall) judgeDeed(t nft.Transaction, at time.Time) deed {
-	d := deed{by: Process{t.PID, t.Process}, generation: t.Generation, at: at}
-	own := t.Port == fw.conn.Port()
+	d := deed{by: Process{t.PID, t.Process}, generation: t.Generation, at: at, own: t.Port == fw.conn.Port()}
 	var ours []nft.Event
 	gone := map[nft.TableRef]struct{ ours, users bool }{}
 	tables := fw.layout.Tables()
@@ -42,7 +42,7 @@ func (fw *Firewall) judgeDeed(t nft.Transaction, at time.Time) deed {
 		}
 		what := fw.concern(e.ID)
 		d.edited = d.edited || what == users
-		if own {
+		if d.own {
 			continue
 		}
 		d.harm = d.harm || what == oursAlone

@@ -165,7 +165,7 @@ func (t *keptTable) addSets(k *keeper, have *nft.Ruleset, b *nft.Batch) (names m
 	for _, s := range t.sets {
 		name := s.Name
 		if s.Anonymous() {
-			name = "kept" + s.Name
+			name = keptPrefix + s.Name
 			names[s.Name] = name
 		}
 		if have.Lookup(nft.ID{Kind: nft.KindSet, Table: s.Table, Name: name}) != nil {
@@ -212,33 +212,4 @@ func (t *keptTable) addElements(k *keeper, have *nft.Ruleset, names map[string]s
 			b.Add(&again)
 		}
 	}
-}
-
-// halve takes rules that were put back out again where somebody has then loaded
-// them from a file of his own, behind ours.
-func (k *keeper) halve(have *nft.Ruleset, b *nft.Batch) (rules int) {
-	for ref := range k.restored {
-		kept := k.kept[ref.Table]
-		if kept == nil {
-			continue
-		}
-		want, there := kept.rules[ref], have.Rules(ref)
-		n := len(want)
-		if n == 0 || len(there) != 2*n || !slices.EqualFunc(there[:n], want, sameRule) || !slices.EqualFunc(there[n:], want, sameRule) {
-			continue
-		}
-		for _, r := range there[:n] {
-			b.Delete(r)
-		}
-		rules += n
-		delete(k.restored, ref)
-	}
-	return rules
-}
-
-// sameRule tells whether two rules do the same.
-func sameRule(a, b *nft.Rule) bool {
-	x, ok := a.Signature()
-	y, _ := b.Signature()
-	return ok && x == y && a.Comment == b.Comment
 }

@@ -98,9 +98,11 @@ type watcher struct {
 
 	// failures counts those in a row.
 	failures int
-	// unanchored says that it was told, and never, that the kernel cannot.
-	unanchored, never bool
-	checkAt           time.Time
+	// unanchored is why there is no anchor, and told says that this was told;
+	// never, that the kernel cannot.
+	unanchored  string
+	told, never bool
+	checkAt     time.Time
 }
 
 // heard is what came from the monitor.
@@ -162,6 +164,7 @@ func (w *watcher) first(ctx context.Context) error {
 		return err
 	}
 	w.tell(Event{Kind: Watching, Objects: objects + len(changes), Generation: w.fw.generation})
+	w.tellUnanchored()
 	w.checkAt = time.Now().Add(w.cfg.CheckInterval)
 	if failed != nil {
 		w.tell(Event{Kind: Failed, Reason: failed.Error(), Delay: w.cfg.CheckInterval})
@@ -183,7 +186,7 @@ func (w *watcher) repairRules(ctx context.Context) (objects int, err error) {
 			fw.anchor.raise(fw.state, b)
 		})
 		if err == nil {
-			w.unanchored = false
+			w.unanchored, w.told = "", false
 			return ours, nil
 		}
 		fw.anchor = nil
@@ -192,10 +195,7 @@ func (w *watcher) repairRules(ctx context.Context) (objects int, err error) {
 			return 0, err
 		}
 		w.never = errors.Is(err, unix.EOPNOTSUPP)
-		if !w.unanchored {
-			w.unanchored = true
-			defer w.tell(Event{Kind: Unanchored, Reason: reason})
-		}
+		w.unanchored = reason
 	}
 	return fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) {
 		w.restore(have, b)
@@ -219,6 +219,14 @@ func (w *watcher) restore(have *nft.Ruleset, b *nft.Batch) {
 // resync takes over facts that other processes of ours have changed, and tells
 // whether there were any. fw.mu is held.
 func (fw *Firewall) resync(context.Context) (adopted bool, err error) { return false, nil }
+
+// tellUnanchored tells once why there is no anchor.
+func (w *watcher) tellUnanchored() {
+	if w.unanchored != "" && !w.told {
+		w.told = true
+		w.tell(Event{Kind: Unanchored, Reason: w.unanchored})
+	}
+}
 
 func (w *watcher) tell(e Event) {
 	e.Time = time.Now()
@@ -346,7 +354,7 @@ func (w *watcher) hear(h heard) error {
 	w.fw.mu.Unlock()
 	if d.edited {
 		w.keep.dirty = true
-		if !d.harm && !d.maybe {
+		if !d.harm && !d.maybe && !d.own {
 			clear(w.keep.restored)
 		}
 	}

@@ -91,6 +91,7 @@ func (w *watcher) repair(ctx context.Context) error {
 		return nil
 	}
 	w.failures, w.missed = 0, false
+	w.tellUnanchored()
 	clear(w.keep.wiped)
 	users, lost := w.keep.count, w.keep.lost
 	// What was done before that, and is repaired with it, may not have been heard
