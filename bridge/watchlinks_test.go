@@ -30,15 +30,16 @@ func TestWatchRepairsLinks(t *testing.T) {
 	for _, c := range []struct {
 		command []string
 		changes []string
+		fates   bool
 	}{
-		{[]string{"ip", "link", "delete", "br-a"}, []string{"deleted bridge br-a", "took " + a1 + " out of br-a"}},
-		{[]string{"ip", "link", "set", "br-a", "down"}, []string{"set br-a down"}},
-		{[]string{"ip", "address", "delete", "172.30.1.1/24", "dev", "br-a"}, []string{"deleted address 172.30.1.1/24 of br-a"}},
-		{[]string{"ip", "address", "flush", "dev", "br-a"}, nil},
-		{[]string{"ip", "link", "set", a1, "nomaster"}, []string{"took " + a1 + " out of br-a"}},
-		{[]string{"ip", "link", "set", a1, "down"}, []string{"set " + a1 + " down"}},
-		{[]string{"ip", "-6", "route", "delete", "local", "::1", "dev", "br-a", "table", "local"}, []string{"deleted the route for ::1 on br-a"}},
-		{nil, []string{"switched off route_localnet of br-a"}},
+		{[]string{"ip", "link", "delete", "br-a"}, []string{"deleted bridge br-a", "took " + a1 + " out of br-a"}, true},
+		{[]string{"ip", "link", "set", "br-a", "down"}, []string{"set br-a down"}, true},
+		{[]string{"ip", "address", "delete", "172.30.1.1/24", "dev", "br-a"}, []string{"deleted address 172.30.1.1/24 of br-a"}, false},
+		{[]string{"ip", "address", "flush", "dev", "br-a"}, nil, false},
+		{[]string{"ip", "link", "set", a1, "nomaster"}, []string{"took " + a1 + " out of br-a"}, false},
+		{[]string{"ip", "link", "set", a1, "down"}, []string{"set " + a1 + " down"}, false},
+		{[]string{"ip", "-6", "route", "delete", "local", "::1", "dev", "br-a", "table", "local"}, []string{"deleted the route for ::1 on br-a"}, false},
+		{nil, []string{"switched off route_localnet of br-a"}, true},
 	} {
 		if c.command == nil {
 			w.host.SetSysctl("net.ipv4.conf.br-a.route_localnet", "0")
@@ -53,8 +54,9 @@ func TestWatchRepairsLinks(t *testing.T) {
 				t.Error(damage.By)
 			}
 		}
-		w.awaitCarriers("a1", "a2")
-		w.fates(fates)
+		if w.awaitCarriers("a1", "a2"); c.fates {
+			w.fates(fates)
+		}
 	}
 }
 
