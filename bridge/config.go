@@ -59,8 +59,10 @@ type Config struct {
 	// Otherwise a socket holds each port of each address; see
 	// [Firewall.Sockets].
 	UnheldPorts bool
-	// Logger is told what goes wrong without making a call fail. Nil discards
-	// it.
+	// Watch is how [Firewall.Watch] works. Its zero value is with everything.
+	Watch WatchConfig
+	// Logger is told what goes wrong without making a call fail, and all events of
+	// [Firewall.Watch]: those to worry about as warnings. Nil discards it.
 	Logger *slog.Logger
 	// Trace, if not nil, is called after each transaction with what it was,
 	// by the goroutine that made it. It must not call the Firewall.

@@ -41,6 +41,11 @@ type Firewall struct {
 	// kept is what our objects had counted when they were last read.
 	kept   keptCounters
 	closed bool
+	// ended is closed with the firewall.
+	ended chan struct{}
+	// watched says that somebody watches, and anchor is what he holds.
+	watched bool
+	anchor  *anchor
 	// view is the snapshot of the present state, once somebody asked for it.
 	view *View
 }
@@ -55,7 +60,7 @@ type Firewall struct {
 // [ErrForeignTable] if they were made by something else. A published port that
 // another process has taken since is no failure: see [Firewall.UnheldPorts].
 func Open(ctx context.Context, cfg Config) (*Firewall, error) {
-	fw := &Firewall{cfg: cfg, layout: cfg.Layout, state: newState(), union: nft.NewUnion()}
+	fw := &Firewall{cfg: cfg, layout: cfg.Layout, state: newState(), union: nft.NewUnion(), ended: make(chan struct{})}
 	if fw.layout == nil {
 		fw.layout = Native()
 	}
@@ -131,8 +136,10 @@ func (fw *Firewall) Close() error {
 }
 
 func (fw *Firewall) release() error {
-	fw.closed = true
 	var errs []error
+	errs = append(errs, fw.dropAnchor(context.Background()))
+	fw.closed = true
+	close(fw.ended)
 	fw.releaseWitness()
 	fw.flows.close()
 	fw.sockets.closeAll()

@@ -67,3 +67,8 @@ func (o NativeOptions) consistent() error {
 	}
 	return nil
 }
+
+// MarkBits are the bits of packets' marks that the layout uses.
+func (l native) MarkBits() uint32 {
+	return l.options.ICCMark | l.options.AcceptMark | l.options.DropMark
+}

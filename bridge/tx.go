@@ -19,7 +19,9 @@ type Tx struct {
 	change *nft.Change
 	log    []applied
 	user   []userOp
-	err    error
+	// back says that the Tx takes back what its log says.
+	back bool
+	err  error
 	// ephemeral is the host's ephemeral ports, once somebody asked for them.
 	ephemeral *portmap.Ephemeral
 	// heirs are the facts that have taken others' places: see NetworkTx.Change.
@@ -90,6 +92,7 @@ func (tx *Tx) batch() (nft.Batch, error) {
 	if err != nil {
 		return nft.Batch{}, err
 	}
+	tx.fw.anchor.follow(tx.fw.state, tx.log, tx.back, &b)
 	for _, op := range tx.user {
 		op(&b)
 	}

@@ -148,7 +148,7 @@ func (fw *Firewall) carryOut(ctx context.Context, tx *Tx) error {
 // has deleted from a user's chain is lost.
 func (fw *Firewall) takeBack(tx *Tx, result nft.Result) error {
 	tx.change.Commit(result)
-	tx.change, tx.user = fw.union.Begin(), nil
+	tx.change, tx.user, tx.back = fw.union.Begin(), nil, true
 	fw.compileBack(tx.log, tx.change)
 	tx.unsetPolicies(tx.log)
 	for rule, handle := range result.Unkeyed {
@@ -167,6 +167,9 @@ func (fw *Firewall) takeBack(tx *Tx, result nft.Result) error {
 		tx.log = nil
 		fw.union = fw.compile()
 		fw.distrust()
+		if fw.anchor != nil {
+			fw.anchor.stale = true
+		}
 		err = fmt.Errorf("bridge: undo: %w", err)
 	} else {
 		tx.change.Commit(result)
@@ -206,6 +209,7 @@ func (fw *Firewall) commit(ctx context.Context, op string, tx *Tx, batch nft.Bat
 			return nft.Result{}, fmt.Errorf("bridge: update: %w", err)
 		}
 		fw.kept.forget(batch)
+		fw.anchor.committed()
 		return result, nil
 	}
 }
@@ -280,41 +284,10 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	if fw.closed {
 		return false, ErrClosed
 	}
-	own := fw.union.Ruleset()
-	have, result, err := fw.converge(ctx, opHeal, func(have *nft.Ruleset) (nft.Batch, error) {
-		recognise(have, own)
-		repair := nft.Diff(have, own)
-		if repair.Len() == 0 {
-			return repair, nil
-		}
-		adopted, err := fw.takeOverOthers(ctx, have, repair)
-		if adopted {
-			own = fw.union.Ruleset()
-			return nft.Batch{}, nil
-		}
-		if drift := (*DriftError)(nil); !errors.As(err, &drift) {
-			return nft.Batch{}, err
-		}
-		if fw.keepOthers(ctx, have) {
-			own = fw.union.Ruleset()
-			repair = nft.Diff(have, own)
-		}
-		healed = true
-		return fw.withCounters(repair), nil
-	})
-	if err == nil {
-		fw.union.SetHandles(have, result)
-	}
-	if err == nil && slices.ContainsFunc(have.Tables(), func(t *nft.Table) bool { return len(strays(have, own, t.Ref())) > 0 }) {
-		healed = true
-		_, _, err = fw.converge(ctx, opHeal, func(have *nft.Ruleset) (nft.Batch, error) { return sweep(have, own) })
-	}
+	objects, err := fw.repair(ctx, fw.judge)
 	if err != nil {
 		return false, fmt.Errorf("bridge: heal: %w", err)
 	}
-	if healed {
-		fw.flows.all = true // while the rules were not there, flows were tracked without them
-	}
 	fw.purge(ctx)
-	return fw.holdUnheld(ctx) || healed, nil
+	return fw.holdUnheld(ctx) || objects > 0, nil
 }

@@ -66,6 +66,15 @@ const (
 
 func (hybrid) Name() string { return "hybrid" }
 
+// MarkBits are the bits of packets' marks that the layout uses.
+func (l hybrid) MarkBits() uint32 {
+	bits := l.accept | l.drop
+	if native, ok := l.Layout.(bridge.MarkLayout); ok {
+		bits |= native.MarkBits()
+	}
+	return bits
+}
+
 func (l hybrid) Tables() []nft.TableRef {
 	return append(l.Layout.Tables(), filterTable(nft.IPv4), filterTable(nft.IPv6))
 }

@@ -47,12 +47,20 @@ func (c *Conn) LoadCounters(ctx context.Context, tables ...TableRef) (*Ruleset, 
 	return rs, nil
 }
 
+// LoadSome is Load with some of the sets only: those for which want is true.
+func (c *Conn) LoadSome(ctx context.Context, want func(SetRef) bool, tables ...TableRef) (*Ruleset, error) {
+	return c.loadAll(ctx, loader{wanted: tables, wantSet: want})
+}
+
 func (c *Conn) loadAll(ctx context.Context, what loader) (*Ruleset, error) {
 	for attempt := range loadAttempts {
 		if err := pause(ctx, attempt); err != nil {
 			return nil, fmt.Errorf("nft: load: %w", err)
 		}
-		l := loader{c: c, ctx: ctx, wanted: what.wanted, noSets: what.noSets, counted: what.counted, unchecked: what.unchecked, fields: newFieldIndex(), rs: &Ruleset{}}
+		l := loader{
+			c: c, ctx: ctx, wanted: what.wanted, noSets: what.noSets, wantSet: what.wantSet, counted: what.counted,
+			unchecked: what.unchecked, fields: newFieldIndex(), rs: &Ruleset{},
+		}
 		switch err := l.load(); {
 		case err == nil:
 			return l.rs, nil
@@ -103,8 +111,10 @@ type loader struct {
 	counts map[SetRef]int // how many elements sets have, where the kernel tells
 	// unchecked loads what may be of several generations.
 	unchecked bool
-	// noSets leaves sets out, counted the elements of those without counters.
+	// noSets leaves sets out, wantSet, if not nil, all for which it is false, and
+	// counted the elements of those without counters.
 	noSets, counted bool
+	wantSet         func(SetRef) bool
 }
 
 // load reads everything between two looks at the generation. The kernel marks
@@ -241,6 +251,9 @@ func (l *loader) sets() error {
 		s, err := decodeSet(d.family, d.attrs)
 		if err != nil {
 			return err
+		}
+		if l.wantSet != nil && !l.wantSet(s.Ref()) {
+			return nil
 		}
 		if n, ok := decodeSetCount(d.attrs); ok {
 			l.counts[s.Ref()] = int(n)
