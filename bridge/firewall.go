@@ -60,17 +60,23 @@ type Firewall struct {
 // [ErrForeignTable] if they were made by something else. A published port that
 // another process has taken since is no failure: see [Firewall.UnheldPorts].
 func Open(ctx context.Context, cfg Config) (*Firewall, error) {
-	fw := &Firewall{cfg: cfg, layout: cfg.Layout, state: newState(), union: nft.NewUnion(), ended: make(chan struct{})}
-	if fw.layout == nil {
-		fw.layout = Native()
-	}
-	if fw.logger = cfg.Logger; fw.logger == nil {
-		fw.logger = slog.New(slog.DiscardHandler)
-	}
+	fw := newFirewall(cfg)
 	if err := fw.open(ctx); err != nil {
 		return nil, errors.Join(err, fw.release())
 	}
 	return fw, nil
+}
+
+// newFirewall returns a firewall that has no facts and no connection.
+func newFirewall(cfg Config) *Firewall {
+	fw := &Firewall{cfg: cfg, layout: cfg.Layout, logger: cfg.Logger, state: newState(), union: nft.NewUnion(), ended: make(chan struct{})}
+	if fw.layout == nil {
+		fw.layout = Native()
+	}
+	if fw.logger == nil {
+		fw.logger = slog.New(slog.DiscardHandler)
+	}
+	return fw
 }
 
 func (fw *Firewall) open(ctx context.Context) (err error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 
 	"github.com/seawall-net/seawall/nft"
@@ -41,7 +40,7 @@ func Installed(ctx context.Context, ns *os.File) (*Installation, error) {
 
 func installed(ctx context.Context, ns *os.File) (i *Installation, err error) {
 	// A firewall that only reads.
-	fw := &Firewall{layout: Native(), state: newState(), union: nft.NewUnion(), logger: slog.New(slog.DiscardHandler)}
+	fw := newFirewall(Config{})
 	defer func() { err = errors.Join(err, fw.release()) }()
 	if fw.ns, err = namespace(ns); err != nil {
 		return nil, err

@@ -1,8 +1,6 @@
 package bridge
 
 import (
-	"log/slog"
-
 	"github.com/seawall-net/seawall/nft"
 	"github.com/seawall-net/seawall/portmap"
 )
@@ -19,10 +17,8 @@ import (
 // some port of the kernel's default range; NetNS, Trace and everything about
 // sockets are ignored.
 func Rehearse(cfg Config, fn func(*Tx) error) (*View, error) {
-	fw := &Firewall{cfg: cfg, layout: cfg.Layout, logger: slog.New(slog.DiscardHandler)}
-	if fw.layout == nil {
-		fw.layout = Native()
-	}
+	cfg.Logger = nil
+	fw := newFirewall(cfg)
 	host := cfg.host()
 	host.record = host.encode(fw.layout.Name())
 	if err := fw.restore(host, nil); err != nil {
