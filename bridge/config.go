@@ -62,7 +62,8 @@ type Config struct {
 	// Watch is how [Firewall.Watch] works. Its zero value is with everything.
 	Watch WatchConfig
 	// Logger is told what goes wrong without making a call fail, and all events of
-	// [Firewall.Watch]: those to worry about as warnings. Nil discards it.
+	// [Firewall.Watch]: those to worry about as warnings. At level Info it is told
+	// of Open, repairs and Teardown, at Debug of each transaction. Nil discards it.
 	Logger *slog.Logger
 	// Trace, if not nil, is called after each transaction with what it was,
 	// by the goroutine that made it. It must not call the Firewall.

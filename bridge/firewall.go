@@ -106,6 +106,8 @@ func (fw *Firewall) open(ctx context.Context) (err error) {
 	if !fw.cfg.RulesOnly && !fw.cfg.UnheldPorts {
 		fw.holdAll(ctx)
 	}
+	fw.logger.LogAttrs(ctx, slog.LevelInfo, "firewall opened", slog.String("layout", fw.layout.Name()),
+		slog.Int("networks", len(fw.state.networks)), slog.Uint64("generation", uint64(fw.generation)))
 	return nil
 }
 

@@ -215,6 +215,12 @@ func (fw *Firewall) commit(ctx context.Context, op string, tx *Tx, batch nft.Bat
 }
 
 func (fw *Firewall) trace(op string, batch nft.Batch, r nft.Result, d time.Duration) {
+	level := slog.LevelDebug
+	if op == opHeal || op == opTeardown {
+		level = slog.LevelInfo
+	}
+	fw.logger.LogAttrs(context.Background(), level, "ruleset committed", slog.String("op", op), slog.Int("objects", batch.Len()),
+		slog.Int("messages", r.Messages), slog.Int("bytes", r.Bytes), slog.Uint64("generation", uint64(r.Generation)), slog.Duration("took", d))
 	if fw.cfg.Trace != nil {
 		fw.cfg.Trace(Transaction{
 			Op: op, Objects: batch.Len(), Messages: r.Messages, Bytes: r.Bytes, Generation: r.Generation, Duration: d,
