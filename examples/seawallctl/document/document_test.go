@@ -136,7 +136,7 @@ func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing":          {"", "f.yaml: is empty: a firewall without networks is networks: []"},
 		"a comment":        {"# nothing\n", "f.yaml: is empty: a firewall without networks is networks: []"},
-		"null":             {"---\n", `f.yaml:2: the document must be a mapping, and is empty`},
+		"null":             {"---\n", "f.yaml: is empty: a firewall without networks is networks: []"},
 		"a list":           {"[]", `f.yaml:1: the document must be a mapping, and is a list`},
 		"two documents":    {"networks: []\n---\nnetworks: []\n", "f.yaml:2: a second document: there can be one only"},
 		"no YAML":          {"networks: [\n", "f.yaml:1: did not find expected node content"},
