@@ -155,5 +155,5 @@ func TestLargeDocument(t *testing.T) {
 	if n := len(l.listing()["endpoints"].([]any)); n != networks*10 {
 		t.Errorf("%d endpoints", n)
 	}
-	l.run("down", "--links")
+	l.run("down")
 }
