@@ -41,7 +41,9 @@ func Installed(ctx context.Context, ns *os.File) (*Installation, error) {
 
 func installed(ctx context.Context, ns *os.File) (i *Installation, err error) {
 	// A firewall that only reads.
-	fw := &Firewall{layout: Native(), state: newState(), union: nft.NewUnion(), logger: slog.New(slog.DiscardHandler)}
+	fw := &Firewall{
+		layout: Native(), state: newState(), union: nft.NewUnion(), logger: slog.New(slog.DiscardHandler), ended: make(chan struct{}),
+	}
 	defer func() { err = errors.Join(err, fw.release()) }()
 	if fw.ns, err = namespace(ns); err != nil {
 		return nil, err
@@ -87,5 +89,6 @@ func (i *Installation) Config() Config {
 		DisableIPv6:        h.DisableIPv6,
 		DropForward:        h.DropForward,
 		WSL2Mirrored:       h.WSL2Mirrored,
+		LogDrops:           h.LogDrops,
 	}
 }

@@ -41,6 +41,10 @@ func TestEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if want := (bridge.DropLog{Group: 7, Rate: 10}); d.Host.LogDrops == nil || *d.Host.LogDrops != want || !d.Accounting {
+		t.Errorf("firewall: %+v", d)
+	}
+	d.Host.LogDrops = nil
 	if want := (bridge.Host{UserlandProxy: true, AllowDirectRouting: true, DropForward: true, WSL2Mirrored: true}); d.Layout != "native" || d.Host != want {
 		t.Errorf("firewall: %s %+v", d.Layout, d.Host)
 	}
@@ -148,6 +152,7 @@ func TestRefusals(t *testing.T) {
 		"ingress":          {"ingress:\n  - {publish: \"8080:80/tcp\", to: 172.19.0.2}\n", "f.yaml:2: ingress: this version publishes no services: leave it empty"},
 		"layout":           {"firewall:\n  layout: docker-30\n", `f.yaml:2: firewall: layout: `},
 		"policy":           {"firewall: {forward_policy: reject}\n", `f.yaml:1: firewall: forward_policy: "reject": must be accept or drop`},
+		"drop log":         {"firewall:\n  log_drops: {group: 65536}\n", `f.yaml:2: firewall: log_drops: a group is 0 to 65535, and a rate a number of packets a second`},
 		"yes":              {"firewall:\n  ipv6: yes please\n", `f.yaml:2: firewall: ipv6 must be true or false, and is "yes please"`},
 		"no name":          {"networks:\n  - bridge: br0\n", "f.yaml:2: network: name is missing"},
 		"no family":        {"networks:\n  - bridge: br0\n    name: web\n", "f.yaml:2: network web: ipv4.subnet: is missing, and IPv6.Subnet too: a network needs one of them"},
