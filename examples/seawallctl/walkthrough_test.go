@@ -76,6 +76,7 @@ func TestWalkthrough(t *testing.T) {
 	l.run("user", "delete", "--", "-s", "192.0.2.2", "-j", "DROP")
 	l.reach("user rule deleted", l.ext, "tcp", "192.0.2.1:8080", "delivered to c1")
 
+	l.walkWatch()
 	l.walkChange(file, string(web))
 
 	l.run("down", "--links")
