@@ -1,6 +1,8 @@
 # What a change needs: see CONTRIBUTING.md. `make ci` is all of it at once.
 
 GO ?= go
+# seawallctl is a module of its own.
+PACKAGES = ./... ./examples/seawallctl/...
 
 .PHONY: help test race layouts flood lint fuzz bench ci
 
@@ -8,10 +10,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: ## run all tests
-	$(GO) test ./...
+	$(GO) test $(PACKAGES)
 
 race: ## run all tests with the race detector
-	$(GO) test -race ./...
+	$(GO) test -race $(PACKAGES)
 
 layouts: ## run the packet tests of package bridge with other layouts than the native one
 	for l in hybrid docker-28 docker-18.05; do $(GO) test ./bridge -layout $$l || exit 1; done
@@ -26,7 +28,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 	.ci/fuzz $(or $(FUZZTIME),10s)
 
 bench: ## run all benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 ci: ## run everything that .ci/run runs
 	.ci/run

@@ -86,5 +86,6 @@ func (i *Installation) Config() Config {
 		DisableIPv6:        h.DisableIPv6,
 		DropForward:        h.DropForward,
 		WSL2Mirrored:       h.WSL2Mirrored,
+		LogDrops:           h.LogDrops,
 	}
 }

@@ -126,9 +126,12 @@ func (a *application) carryOut(ctx context.Context) (err error) {
 		a.is = is
 		a.options = plan.Options(is.Layout, &is.Host, a.doc.Layout, &a.doc.Host)
 	}
-	fw, err := bridge.Open(ctx, cfg)
+	fw, repaired, err := a.openRepaired(ctx, cfg)
 	if err != nil {
 		return err
+	}
+	if repaired > 0 {
+		a.options = append(a.options, plan.Line{Op: "~", Kind: "firewall", Detail: fmt.Sprintf("%d objects that others had damaged", repaired)})
 	}
 	if err := a.update(ctx, fw); err != nil {
 		return errors.Join(err, a.takeBack(fw, former))

@@ -120,7 +120,7 @@ func (p *patient) checkRules() []finding {
 	if p.damaged == nil {
 		return nil
 	}
-	return []finding{{problem, "rules", "our own rules are not what they should be: " + p.damaged.Error(), "seawallctl watch --once"}}
+	return []finding{{problem, "rules", "our own rules are not what they should be: " + p.damaged.Error(), "seawallctl watch"}}
 }
 
 // report prints findings.

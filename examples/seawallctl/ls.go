@@ -48,11 +48,12 @@ func lsCommand() *command {
 
 // list reads what is on the host.
 func (s *session) list(ctx context.Context, fw *bridge.Firewall, is *bridge.Installation) (*document.Listing, error) {
-	counted, err := s.counted(ctx, fw)
+	counters, counted, err := counted(ctx, fw)
 	if err != nil {
 		return nil, err
 	}
 	l := document.List(is.Layout, &is.Host, fw.View(), counted)
+	l.Firewall.Accounting, l.Counters = counters.Accounted(), counters.Host()
 	l.Generation = fw.Generation()
 	l.UserRules = &document.ListedUserRules{}
 	for f, to := range map[nft.Family]**[]string{nft.IPv4: &l.UserRules.IPv4, nft.IPv6: &l.UserRules.IPv6} {
@@ -77,7 +78,7 @@ func printListing(w io.Writer, l *document.Listing) error {
 		fmt.Fprintln(t, "NETWORK\tBRIDGE\tIPV4\tIPV6\tOPTIONS\tCOUNTERS")
 	}
 	for _, n := range l.Networks {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, n.Bridge, gateway(n.IPv4), gateway(n.IPv6), orDash(options(n)), orDash(text(n.Counters)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, n.Bridge, gateway(n.IPv4), gateway(n.IPv6), orDash(options(n)), orDash(counts(n.Counters)))
 	}
 	if len(l.Endpoints) > 0 {
 		fmt.Fprintln(t, "\nENDPOINT\tIPV4\tIPV6\tPUBLISHED\tFOR\tCOUNTERS")
@@ -89,7 +90,7 @@ func printListing(w io.Writer, l *document.Listing) error {
 			fmt.Fprintf(t, "%s\t-\t-\t-\n", head)
 		}
 		for _, p := range e.Publish {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", head, p.Published, scope(p), orDash(text(p.Counters)))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", head, p.Published, scope(p), orDash(counts(p.Counters)))
 			head = "\t\t"
 		}
 	}
@@ -163,12 +164,4 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
-}
-
-// text is what has been counted, for people.
-func text(counters any) string {
-	if counters == nil {
-		return ""
-	}
-	return fmt.Sprint(counters)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seawall-net/seawall/bridge"
 	"github.com/seawall-net/seawall/compat"
+	"github.com/seawall-net/seawall/nft"
 )
 
 // A session is one call of a command.
@@ -64,6 +65,31 @@ func (s *session) open(ctx context.Context) (*bridge.Firewall, *bridge.Installat
 	return fw, is, err
 }
 
+// openRepaired opens the firewall, and repairs its rules before if others have
+// damaged them. It tells how many objects that took.
+func (s *session) openRepaired(ctx context.Context, cfg bridge.Config) (fw *bridge.Firewall, objects int, err error) {
+	for range repairAttempts {
+		var drift *bridge.DriftError
+		if fw, err = bridge.Open(ctx, cfg); !errors.As(err, &drift) {
+			return fw, objects, err
+		}
+		conn, err := nft.Dial(nft.Config{})
+		if err != nil {
+			return nil, 0, err
+		}
+		// It is for the ruleset as it was: otherwise the kernel refuses it.
+		_, err = conn.Commit(ctx, drift.Repair)
+		if err := errors.Join(err, conn.Close()); err != nil && !errors.Is(err, nft.ErrGeneration) {
+			return nil, 0, fmt.Errorf("repair the rules: %w", err)
+		}
+		objects += drift.Repair.Len()
+	}
+	return nil, 0, err
+}
+
+// repairAttempts is how often damage is repaired that others do at the same time.
+const repairAttempts = 10
+
 // installed returns what is on the host and how to open it. It fails with
 // errNoFirewall.
 func (s *session) installed(ctx context.Context) (*bridge.Installation, bridge.Config, error) {
@@ -110,7 +136,7 @@ func explain(err error) error {
 	var drift *bridge.DriftError
 	switch {
 	case errors.As(err, &drift):
-		return fmt.Errorf("%w\nseawallctl cannot build on that", err)
+		return fmt.Errorf("%w\nseawallctl watch repairs the rules and guards them, seawallctl apply -f FILE repairs them", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w\nthe kernel wants CAP_NET_ADMIN: run as root", err)
 	}

@@ -14,9 +14,12 @@ type Document struct {
 	// Layout is the layout's name.
 	Layout string
 	// Host is the firewall's options.
-	Host      bridge.Host
-	Networks  []*Network
-	Endpoints []*Endpoint
+	Host bridge.Host
+	// Accounting asks for [bridge.Config].Accounting, which is no option of the
+	// firewall but one of the host's.
+	Accounting bool
+	Networks   []*Network
+	Endpoints  []*Endpoint
 	// UserRules are the user's chains, DOCKER-USER first, by family. A family
 	// that is not there is left as it is.
 	UserRules map[nft.Family]*UserRules

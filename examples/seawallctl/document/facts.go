@@ -16,7 +16,7 @@ func (d *Document) Config() (bridge.Config, error) {
 		return bridge.Config{}, d.refused(d.firewall, err)
 	}
 	cfg := (&bridge.Installation{Host: d.Host}).Config()
-	cfg.Layout, cfg.UnheldPorts = layout, true
+	cfg.Layout, cfg.UnheldPorts, cfg.Accounting = layout, true, d.Accounting
 	return cfg, nil
 }
 

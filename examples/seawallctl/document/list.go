@@ -21,13 +21,21 @@ type Listing struct {
 
 // A ListedFirewall is the options of the host.
 type ListedFirewall struct {
-	Layout             string `json:"layout"`
-	UserlandProxy      bool   `json:"userland_proxy"`
-	AllowDirectRouting bool   `json:"allow_direct_routing"`
-	ForwardPolicy      string `json:"forward_policy"`
-	IPv4               bool   `json:"ipv4"`
-	IPv6               bool   `json:"ipv6"`
-	WSL2Mirrored       bool   `json:"wsl2_mirrored"`
+	Layout             string         `json:"layout"`
+	UserlandProxy      bool           `json:"userland_proxy"`
+	AllowDirectRouting bool           `json:"allow_direct_routing"`
+	ForwardPolicy      string         `json:"forward_policy"`
+	IPv4               bool           `json:"ipv4"`
+	IPv6               bool           `json:"ipv6"`
+	WSL2Mirrored       bool           `json:"wsl2_mirrored"`
+	Accounting         bool           `json:"accounting,omitempty"`
+	LogDrops           *ListedDropLog `json:"log_drops,omitempty"`
+}
+
+// A ListedDropLog is where dropped packets are told.
+type ListedDropLog struct {
+	Group uint16 `json:"group"`
+	Rate  uint32 `json:"rate"`
 }
 
 // A ListedNetwork is an entry of "networks".
@@ -133,6 +141,9 @@ func ListHost(layout string, h *bridge.Host) *ListedFirewall {
 	}
 	if h.DropForward {
 		l.ForwardPolicy = "drop"
+	}
+	if log := h.LogDrops; log != nil {
+		l.LogDrops = &ListedDropLog{log.Group, log.Rate}
 	}
 	return l
 }

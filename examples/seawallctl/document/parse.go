@@ -3,7 +3,9 @@ package document
 import (
 	"fmt"
 	"io"
+	"math"
 
+	"github.com/seawall-net/seawall/bridge"
 	"github.com/seawall-net/seawall/compat"
 	"github.com/seawall-net/seawall/nft"
 	"go.yaml.in/yaml/v3"
@@ -53,8 +55,26 @@ func (r reader) firewall(n *yaml.Node, d *Document) (err error) {
 		"ipv4":          r.not("firewall: ipv4", &h.DisableIPv4),
 		"ipv6":          r.not("firewall: ipv6", &h.DisableIPv6),
 		"wsl2_mirrored": r.bool("firewall: wsl2_mirrored", &h.WSL2Mirrored),
+		"accounting":    r.bool("firewall: accounting", &d.Accounting),
+		"log_drops":     func(n *yaml.Node) error { return r.logDrops(n, h) },
 	})
 	return err
+}
+
+// logDrops reads where dropped packets are told.
+func (r reader) logDrops(n *yaml.Node, h *bridge.Host) error {
+	var group, rate int
+	if _, err := r.mapping(n, "firewall: log_drops", map[string]field{
+		"group": r.int("firewall: log_drops.group", &group),
+		"rate":  r.int("firewall: log_drops.rate", &rate),
+	}); err != nil {
+		return err
+	}
+	if group < 0 || group > math.MaxUint16 || rate < 0 || rate > math.MaxInt32 {
+		return r.refuse(n, "firewall: log_drops: a group is 0 to 65535, and a rate a number of packets a second")
+	}
+	h.LogDrops = &bridge.DropLog{Group: uint16(group), Rate: uint32(rate)}
+	return nil
 }
 
 // ingress refuses what there is not yet.

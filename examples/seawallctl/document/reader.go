@@ -29,7 +29,7 @@ func (r reader) root(text io.Reader) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(text)
 	var doc, next yaml.Node
 	switch err := decoder.Decode(&doc); {
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), err == nil && doc.Content[0].ShortTag() == "!!null":
 		return nil, &Error{File: r.file, Reason: "is empty: a firewall without networks is networks: []"}
 	case err != nil:
 		return nil, r.syntax(err)
