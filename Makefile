@@ -20,7 +20,7 @@ kill: ## kill -9 processes in the middle of updates of 20,000 ports, 200 times, 
 	$(GO) test ./bridge -run 'Killed' -v -timeout 60m -kill.rounds 200 -kill.ports 20000
 
 contention: ## 10,000 updates of several processes next to nft and iptables, who never rest
-	$(GO) test ./bridge -run 'Writers$$' -v -timeout 60m -writers.updates 10000
+	$(GO) test ./bridge -run EightWriters -v -timeout 60m -writers.updates 10000
 
 lint: ## check format, vet, staticcheck and golangci-lint, import arrows included
 	.ci/lint

@@ -22,8 +22,9 @@ const childVariable = "SEAWALL_TEST_CHILD"
 
 // children are what such processes do, by the first word of what they are told.
 var children = map[string]func(ns *os.File, args []string) error{
-	"ports": publishForEver,
-	"links": connectForEver,
+	"ports":  publishForEver,
+	"links":  connectForEver,
+	"writer": writeAsTold,
 }
 
 // beChild does what the process was started for, if it is one of them. It does not return then.
