@@ -4,10 +4,10 @@ GO ?= go
 # seawallctl is a module of its own.
 PACKAGES = ./... ./examples/seawallctl/...
 
-.PHONY: help test race layouts flood lint fuzz bench ci
+.PHONY: help test race layouts flood kill contention lint fuzz bench ci
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: ## run all tests
 	$(GO) test $(PACKAGES)
@@ -20,6 +20,12 @@ layouts: ## run the packet tests of package bridge with other layouts than the n
 
 flood: ## millions of packets, none of which may be lost or leak, during 1,000 updates and 100 restarts
 	$(GO) test ./internal/endurance -run Flood -v -flood.updates 1000 -flood.restarts 100 -flood.packets 1000000
+
+kill: ## kill -9 processes in the middle of updates of 20,000 ports, 200 times, and of links
+	$(GO) test ./bridge -run 'Killed' -v -timeout 60m -kill.rounds 200 -kill.ports 20000
+
+contention: ## 10,000 updates of several processes next to nft and iptables, who never rest
+	$(GO) test ./bridge -run EightWriters -v -timeout 60m -writers.updates 10000
 
 lint: ## check format, vet, staticcheck and golangci-lint, import arrows included
 	.ci/lint

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -47,7 +48,8 @@ func (fw *Firewall) tryAlignLinks(ctx context.Context) error {
 	return errors.Join(fw.removeLeftovers(), fw.alignForwarding(), fw.alignBridges(), fw.alignPorts(), fw.alignLoopback())
 }
 
-// removeLeftovers deletes bridges and interfaces of ours that no fact tells of.
+// removeLeftovers deletes bridges and interfaces of ours that no fact tells of, and
+// those that are not finished.
 func (fw *Firewall) removeLeftovers() error {
 	all, err := fw.links.list()
 	if err != nil {
@@ -56,8 +58,11 @@ func (fw *Firewall) removeLeftovers() error {
 	var errs []error
 	for name, l := range all {
 		known := fw.state.bridges[name] != nil || fw.state.interfaces[name] != nil
-		if !known && l.own && (l.kind == "bridge" || l.kind == "veth") {
-			errs = append(errs, fw.links.removeLink(name))
+		if !known && l.own && (l.kind == "bridge" || l.kind == "veth") || l.half {
+			err := fw.links.h.LinkDel(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: l.index}})
+			if err != nil && !errors.Is(err, unix.ENODEV) { // with its peer, perhaps
+				errs = append(errs, fmt.Errorf("delete %s, which was left behind: %w", name, err))
+			}
 		}
 	}
 	return errors.Join(errs...)

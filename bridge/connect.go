@@ -114,14 +114,21 @@ func (l *links) connect(ctx context.Context, e *Endpoint, link Link) error {
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU, attrs.MasterIndex = e.Spec.HostIfName, e.Network.Spec.MTU, bridge.Attrs().Index
+	attrs.HardwareAddr = newMAC(attrs.Name)
 	veth := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: link.IfName, PeerHardwareAddr: e.Spec.MAC,
 		PeerNamespace: netlink.NsFd(link.NetNS.Fd()),
 	}
+	unlock, err := l.lock(ctx, false)
+	if err != nil {
+		return err
+	}
 	if err := l.h.LinkAdd(veth); err != nil {
+		unlock()
 		return fmt.Errorf("create %s and %s: %w", attrs.Name, link.IfName, err)
 	}
 	err = l.configure(e, link)
+	unlock()
 	if err == nil {
 		err = l.awaitTraffic(ctx, e, link)
 	}
@@ -137,9 +144,6 @@ func (l *links) configure(e *Endpoint, link Link) error {
 	if err != nil {
 		return err
 	}
-	if err := l.h.LinkSetAlias(host, ownAlias); err != nil {
-		return err
-	}
 	if err := l.silence(host); err != nil {
 		return err
 	}
@@ -148,6 +152,9 @@ func (l *links) configure(e *Endpoint, link Link) error {
 	}
 	if err := inNamespace(link.NetNS, func() error { return configureContainer(e, link) }); err != nil {
 		return fmt.Errorf("in the container: %w", err)
+	}
+	if err := l.h.LinkSetAlias(host, ownAlias); err != nil {
+		return err
 	}
 	return l.h.LinkSetUp(host)
 }

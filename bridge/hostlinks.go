@@ -1,7 +1,10 @@
 package bridge
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 
@@ -15,6 +18,7 @@ type hostLink struct {
 	index int
 	kind  string // "bridge", "veth"
 	own   bool   // this package has made it
+	half  bool   // or was killed while it did
 	up    bool
 	// master is the bridge that it is a port of, hairpin the port's mode.
 	master  int
@@ -44,6 +48,8 @@ func (l *links) list() (map[string]hostLink, error) {
 			if mode := attribute(attrs, []uint16{unix.IFLA_LINKINFO, nl.IFLA_INFO_SLAVE_DATA, nl.IFLA_BRPORT_MODE}); len(mode) == 1 {
 				link.hairpin = mode[0] != 0
 			}
+			link.half = text(attrs, unix.IFLA_IFALIAS) == "" && (link.kind == "bridge" || link.kind == "veth") &&
+				bytes.Equal(attribute(attrs, []uint16{unix.IFLA_ADDRESS}), newMAC(text(attrs, unix.IFLA_IFNAME)))
 			all[text(attrs, unix.IFLA_IFNAME)] = link
 		}
 		return err
@@ -52,6 +58,13 @@ func (l *links) list() (map[string]hostLink, error) {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
 	return all, nil
+}
+
+// newMAC is the link-layer address that a link is made with. It tells that the link
+// is ours until that can be written to it: the kernel takes no alias for a new one.
+func newMAC(name string) net.HardwareAddr {
+	sum := sha256.Sum256([]byte("seawall " + name))
+	return net.HardwareAddr{sum[0]&^1 | 2, sum[1], sum[2], sum[3], sum[4], sum[5]}
 }
 
 // text returns an attribute that is a string.

@@ -16,6 +16,7 @@ import (
 
 // The tests run in a network namespace of their own, as root or not.
 func TestMain(m *testing.M) {
+	beChild()
 	// Most of the time they wait for silence, all at once. The command line's -parallel comes later, and wins.
 	_ = flag.Set("test.parallel", "8")
 	netlab.Main(m)

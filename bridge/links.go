@@ -141,9 +141,7 @@ func (l *links) activate(n *Network) error {
 func (l *links) create(n *Network) (netlink.Link, error) {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = n.Spec.Bridge
-	// A fixed address: otherwise the bridge takes the lowest of its ports' and
-	// changes it as they come and go.
-	attrs.HardwareAddr = bridgeMAC(n)
+	attrs.HardwareAddr = newMAC(attrs.Name)
 	if err := l.h.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
 		return nil, fmt.Errorf("create bridge %s: %w", attrs.Name, err)
 	}
@@ -156,6 +154,13 @@ func (l *links) create(n *Network) (netlink.Link, error) {
 			err = errors.Join(err, l.h.LinkDel(link))
 		} else {
 			link.Attrs().Alias = ownAlias
+		}
+	}
+	// A fixed address: otherwise the bridge takes the lowest of its ports' and
+	// changes it as they come and go.
+	if err == nil {
+		if err = l.h.LinkSetHardwareAddr(link, bridgeMAC(n)); err != nil {
+			err = errors.Join(err, l.h.LinkDel(link))
 		}
 	}
 	if err != nil {

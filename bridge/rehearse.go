@@ -41,8 +41,3 @@ func Rehearse(cfg Config, fn func(*Tx) error) (*View, error) {
 	tx.change.Commit(nft.Result{})
 	return fw.state.view(), nil
 }
-
-// View returns the facts as they are at this point of the Tx: before its first
-// change those that the update builds on. It takes time that grows with the number
-// of facts.
-func (tx *Tx) View() *View { return tx.fw.state.view() }

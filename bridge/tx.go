@@ -37,6 +37,11 @@ type applied struct {
 // Err returns the first error, or nil.
 func (tx *Tx) Err() error { return tx.err }
 
+// View returns the facts as they are at this point of the Tx: those that
+// [Firewall.View] had before it, those that other processes have added since, and
+// what the Tx itself has done. It takes time that grows with the number of facts.
+func (tx *Tx) View() *View { return tx.fw.state.view() }
+
 func (tx *Tx) fail(err error) {
 	if tx.err == nil {
 		tx.err = err
