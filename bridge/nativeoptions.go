@@ -69,4 +69,6 @@ func (o NativeOptions) consistent() error {
 }
 
 // MarkBits are the bits of packets' marks that the layout uses.
-func (l native) MarkBits() uint32 { return l.options.ICCMark | l.options.AcceptMark | l.options.DropMark }
+func (l native) MarkBits() uint32 {
+	return l.options.ICCMark | l.options.AcceptMark | l.options.DropMark
+}
