@@ -90,7 +90,8 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err er
 func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 	seen, parts := map[factKey]bool{}, recordParts{}
 	var out []record
-	foreign, base := "", fw.base()
+	var foreign []nft.ID
+	base := fw.base()
 	for o := range have.Objects() {
 		if data := userdata(o); data != "" && data != recordOwn {
 			r, err := decodeRecord(data)
@@ -113,8 +114,8 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 			}
 			continue
 		}
-		if foreign == "" && (base[o.ID()] || fw.hookedUserChain(o)) {
-			foreign = o.ID().String()
+		if base[o.ID()] || fw.hookedUserChain(o) {
+			foreign = append(foreign, o.ID())
 		}
 	}
 	if err := parts.incomplete(seen); err != nil {
@@ -133,8 +134,8 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.order, b.order))
 	})
 	switch {
-	case len(out) == 0 && foreign != "":
-		return nil, fmt.Errorf("%s: %w", foreign, ErrForeignTable)
+	case len(out) == 0 && foreign != nil:
+		return nil, &RecordsError{foreign}
 	case len(out) > 0 && (out[0].kind != recordHost || out[0].layout != fw.layout.Name()):
 		return nil, fmt.Errorf("layout %q: %w", out[0].layout, ErrForeignTable)
 	}
