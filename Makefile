@@ -15,8 +15,8 @@ test: ## run all tests
 race: ## run all tests with the race detector
 	$(GO) test -race $(PACKAGES)
 
-layouts: ## run the packet tests of package bridge with other layouts than the native one
-	for l in hybrid docker-28 docker-18.05; do $(GO) test ./bridge -layout $$l || exit 1; done
+layouts: ## run the packet tests with all other layouts than the native one
+	.ci/layouts
 
 flood: ## millions of packets, none of which may be lost or leak, during 1,000 updates and 100 restarts
 	$(GO) test ./internal/endurance -run Flood -v -flood.updates 1000 -flood.restarts 100 -flood.packets 1000000

@@ -105,7 +105,7 @@ func linksOpen(t *testing.T, filter, kind string, change func(*bridge.NetworkSpe
 	w.fates(`
 		a1    tcp,sctp  a2:80    ` + opened + `
 		a1    udp       a2:80    ` + rest + `
-		a1    tcp       a2:9001  silent
+		a1    tcp       a2:9001  ` + rest + `
 	`)
 	w.update(func(tx *bridge.Tx) { tx.Network("a").Endpoint("a1").Unlink("a2") })
 	w.fates(`

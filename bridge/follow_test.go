@@ -111,8 +111,8 @@ func TestUpdatesOfSeveralProcesses(t *testing.T) {
 		t.Errorf("after the first has heard of it: %v", err)
 	}
 	w.host.Listen("tcp", ":8080")
-	if n := len(w.fw.UnheldPorts()); n != 2 {
-		t.Errorf("%d unheld ports, want 8081 of both families: %v", n, w.fw.UnheldPorts())
+	if n := len(w.fw.UnheldPorts()); n != len(w.families()) {
+		t.Errorf("%d unheld ports, want 8081 of each family: %v", n, w.fw.UnheldPorts())
 	}
 	if err := other.Close(); err != nil {
 		t.Fatal(err)
@@ -368,8 +368,9 @@ func TestHealKeepsOthersFacts(t *testing.T) {
 	w.attach("a", "a1", 2, "8080:80")
 	other := openAgain(t, w.host.File(), w.cfg)
 	update(t, other, func(tx *bridge.Tx) {
-		tx.CreateNetwork(specB).Attach(bridge.EndpointSpec{
-			Name: "b1", IPv4: netip.MustParseAddr("172.30.2.2"), IPv6: netip.MustParseAddr("fd00:30:2::2"),
+		spec := here(specB)
+		tx.CreateNetwork(spec).Attach(bridge.EndpointSpec{
+			Name: "b1", IPv4: nth(spec.IPv4.Subnet, 2), IPv6: nth(spec.IPv6.Subnet, 2),
 		}).Publish(ports("8081:80")...)
 	})
 	w.byHand(func(b *nft.Batch) { b.Flush(&nft.Chain{Table: seawallTables()[1], Name: "raw-prerouting"}) })

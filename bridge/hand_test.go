@@ -156,3 +156,38 @@ func (w *world) flowsFrom(from, to string) int {
 	}
 	return total
 }
+
+// deleteTables deletes what is ours, as a stranger would.
+func (w *world) deleteTables() {
+	w.t.Helper()
+	var b nft.Batch
+	for _, table := range w.load(w.tables()...).Tables() {
+		b.Delete(table)
+	}
+	w.commit(b)
+}
+
+func (w *world) commit(b nft.Batch) {
+	w.t.Helper()
+	conn, err := nft.Dial(nft.Config{NetNS: w.host.File()})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Commit(context.Background(), b); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// trackElsewhere adds a stranger's tables, on account of which the kernel goes on tracking and translating without ours.
+func (w *world) trackElsewhere() {
+	w.t.Helper()
+	var b nft.Batch
+	for _, family := range families {
+		table := nft.TableRef{Family: family, Name: "stranger"}
+		nat := &nft.Chain{Table: table, Name: "nat", Type: nft.NATChain, Hook: nft.Prerouting, Priority: -90}
+		b.Add(&nft.Table{Family: family, Name: "stranger"}, nat,
+			&nft.Rule{Chain: nat.Ref(), Key: "track", Statements: []nft.Statement{nft.CTState.Any(nft.CTEstablished), nft.Accept()}})
+	}
+	w.commit(b)
+}

@@ -68,6 +68,10 @@ func TestInstalledReportsDamage(t *testing.T) {
 	element := func(record string) *nft.Element {
 		return &nft.Element{Set: set, Key: nft.Key(nft.MarkValue(77), nft.MarkValue(77)), Userdata: record}
 	}
+	none := "the record of the host is missing" // a network's is in its chain
+	if *layoutName != "native" && *layoutName != "hybrid" {
+		none = "but no records"
+	}
 	for _, c := range []struct {
 		name         string
 		damage, mend func(b *nft.Batch)
@@ -79,7 +83,7 @@ func TestInstalledReportsDamage(t *testing.T) {
 		{"part", func(b *nft.Batch) { b.Add(element("PN\x00\x00\x00\x00\x00\x09\x00\x02abc")) }, nil, "a part is missing"},
 		{"no records", func(b *nft.Batch) {
 			b.Flush(&nft.Set{Table: ip, Name: "facts"}, &nft.Set{Table: ip6, Name: "facts"})
-		}, nil, "the record of the host is missing"},
+		}, nil, none},
 	} {
 		before := w.generation()
 		w.byHand(c.damage)

@@ -36,7 +36,7 @@ func nativeChains(t testing.TB) {
 func nativeText(t testing.TB) {
 	t.Helper()
 	if *layoutName != "native" {
-		t.Skipf("is about the text of the native layout's rules, not of layout %s", *layoutName)
+		t.Skipf("is about each word of the native layout's rules, or names its tables to nft: not of layout %s", *layoutName)
 	}
 }
 

@@ -30,7 +30,7 @@ func TestChangeNetwork(t *testing.T) {
 		a2   tcp  a1:80      a1 sees a2
 		ext  tcp  a1:81      silent
 	`)
-	changed := with(specA, func(s *bridge.NetworkSpec) {
+	changed := with(here(specA), func(s *bridge.NetworkSpec) {
 		s.DisableICC, s.IPv4.Mode, s.IPv6.Mode = true, bridge.NATUnprotected, bridge.NATUnprotected
 	})
 	w.update(func(tx *bridge.Tx) { tx.Network("a").Change(changed).Endpoint("a1").Publish(ports("8082:80")...) })
@@ -104,17 +104,17 @@ func TestChangeRefused(t *testing.T) {
 		want   error
 	}{
 		"bridge": {func(tx *bridge.Tx) {
-			tx.Network("a").Change(with(specA, func(s *bridge.NetworkSpec) { s.Bridge = "br-x" }))
+			tx.Network("a").Change(with(here(specA), func(s *bridge.NetworkSpec) { s.Bridge = "br-x" }))
 		}, fs.ErrInvalid},
 		"subnet": {func(tx *bridge.Tx) {
-			tx.Network("a").Change(with(specA, func(s *bridge.NetworkSpec) { s.IPv4.Subnet = netip.MustParsePrefix("172.30.0.0/16") }))
+			tx.Network("a").Change(with(here(specA), func(s *bridge.NetworkSpec) { s.IPv4.Subnet = netip.MustParsePrefix("172.30.0.0/16") }))
 		}, fs.ErrInvalid},
 		"a loopback port that would be open": {func(tx *bridge.Tx) {
-			tx.Network("a").Change(with(specA, func(s *bridge.NetworkSpec) { s.IPv4.Mode = bridge.Routed }))
+			tx.Network("a").Change(with(here(specA), func(s *bridge.NetworkSpec) { s.IPv4.Mode = bridge.Routed }))
 		}, fs.ErrInvalid},
 		"the old handle": {func(tx *bridge.Tx) {
 			n := tx.Network("a")
-			n.Change(with(specA, func(s *bridge.NetworkSpec) { s.DisableICC = true }))
+			n.Change(with(here(specA), func(s *bridge.NetworkSpec) { s.DisableICC = true }))
 			n.Endpoint("a1")
 		}, fs.ErrNotExist},
 		"address": {func(tx *bridge.Tx) {
@@ -138,7 +138,7 @@ func TestChangeRefused(t *testing.T) {
 func TestChangeEndpoint(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bridge.Config{})
-	w.create(with(specA, func(s *bridge.NetworkSpec) { s.DisableICC = true }))
+	w.create(with(here(specA), func(s *bridge.NetworkSpec) { s.DisableICC = true }))
 	w.container("a", "a1", 2, "8080:80")
 	w.container("a", "a2", 3)
 	w.link("a", "a2", "a1", "81")
@@ -168,7 +168,7 @@ func TestBridgeTakenOver(t *testing.T) {
 	w.network("a", "172.30.9.0/24", "fd00:30:9::/64")
 	w.update(func(tx *bridge.Tx) {
 		tx.RemoveNetwork("a")
-		tx.CreateNetwork(specA)
+		tx.CreateNetwork(here(specA))
 	})
 	got := w.links()
 	w.update(func(tx *bridge.Tx) { tx.RemoveNetwork("a") })

@@ -300,6 +300,7 @@ func TestUsersChainIsInTheWay(t *testing.T) {
 
 // Chains of networks that another Firewall has made, and of which no record is left, are not taken for a user's.
 func TestHealDeletesChainsOfOtherNetworks(t *testing.T) {
+	nativeChains(t)
 	t.Parallel()
 	w := newWorld(t, bridge.Config{RulesOnly: true})
 	ctx := context.Background()

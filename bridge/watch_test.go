@@ -13,7 +13,7 @@ const goodFates = `
 	b1   tcp,udp  a1:80      silent
 	ext  tcp,udp  a1:80      silent
 	a1   tcp,udp  ext:80     ext sees host
-	b1   tcp      host:8080  a1 sees gw-a
+	b1   tcp      host:8080  a1 sees gw-a  [other-networks: silent]
 	host tcp4     loopback:8080  a1 sees gw-a
 `
 

@@ -10,6 +10,7 @@ import (
 
 // A program that insists is not fought: repairs wait longer and longer, it is told once, and meanwhile nothing new passes.
 func TestWatchBacksOff(t *testing.T) {
+	nativeChains(t)
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{Watch: bridge.WatchConfig{MinDelay: time.Hour, MaxDelay: 2 * time.Hour}})
 	v := watch(t, w.fw)
@@ -47,6 +48,7 @@ func TestWatchBacksOff(t *testing.T) {
 
 // When it stops, all is repaired, and it is told.
 func TestWatchCalmsDown(t *testing.T) {
+	nativeChains(t)
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{Watch: bridge.WatchConfig{MinDelay: 20 * time.Millisecond, MaxDelay: 40 * time.Millisecond}})
 	v := watch(t, w.fw)

@@ -41,6 +41,9 @@ func TestWatchRepairsLinks(t *testing.T) {
 		{[]string{"ip", "-6", "route", "delete", "local", "::1", "dev", "br-a", "table", "local"}, []string{"deleted the route for ::1 on br-a"}, false},
 		{nil, []string{"switched off route_localnet of br-a"}, true},
 	} {
+		if w.ipv4Only && slices.Contains(c.command, "-6") {
+			continue
+		}
 		if c.command == nil {
 			w.host.SetSysctl("net.ipv4.conf.br-a.route_localnet", "0")
 		} else {

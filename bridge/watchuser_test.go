@@ -39,7 +39,7 @@ const userFatesOf = `
 
 // A flush of everything takes the user's rules along: they come back. An edit is the user's.
 func TestWatchKeepsUserRules(t *testing.T) {
-	nativeChains(t)
+	nativeText(t)
 	t.Parallel()
 	w := twoNetworks(t, impatient)
 	v := watch(t, w.fw)
@@ -101,7 +101,7 @@ func (w *world) fwUserRules(f nft.Family) int {
 
 // It can be turned off.
 func TestWatchForgetsUserRules(t *testing.T) {
-	nativeChains(t)
+	nativeText(t)
 	t.Parallel()
 	cfg := impatient
 	cfg.Watch.ForgetUserRules = true
@@ -119,7 +119,7 @@ func TestWatchForgetsUserRules(t *testing.T) {
 
 // What cannot be put back is told, and the rest is.
 func TestWatchTellsOfLostUserRules(t *testing.T) {
-	nativeChains(t)
+	nativeText(t)
 	t.Parallel()
 	w := twoNetworks(t, impatient)
 	w.handAppend("a1", 80, drop)
@@ -137,7 +137,7 @@ func TestWatchTellsOfLostUserRules(t *testing.T) {
 
 // A listing that is loaded again, as backups are, ends with everything as it should be, DOCKER-USER included.
 func TestWatchThroughListing(t *testing.T) {
-	nativeChains(t)
+	nativeText(t)
 	t.Parallel()
 	cfg := impatient
 	cfg.Watch.NoAnchor = true

@@ -9,7 +9,8 @@ import (
 )
 
 // A listing is what iptables and ip6tables list: of each table that is not empty,
-// its own chains and the rules of each chain, without policies and counters.
+// its own chains and the rules of each chain, without counters; and the policies of
+// iptables' own chains, which are not printed with the rest.
 type listing map[listed]*listedTable
 
 type listed struct {
@@ -18,14 +19,15 @@ type listed struct {
 }
 
 type listedTable struct {
-	chains []string // sorted, but for iptables' own
-	rules  map[string][]string
+	chains   []string // sorted, but for iptables' own
+	rules    map[string][]string
+	policies map[string]string
 }
 
 func (l listing) table(f nft.Family, name string) *listedTable {
 	t := l[listed{f, name}]
 	if t == nil {
-		t = &listedTable{rules: map[string][]string{}}
+		t = &listedTable{rules: map[string][]string{}, policies: map[string]string{}}
 		l[listed{f, name}] = t
 	}
 	return t
@@ -71,6 +73,7 @@ func (l listing) readSave(f nft.Family, text string) error {
 		case line[0] == ':' && strings.HasPrefix(rest, "-"):
 			t.chains = append(t.chains, chain)
 		case line[0] == ':':
+			t.policies[chain], _, _ = strings.Cut(rest, " ")
 		case chain == "-A":
 			name, _, _ := strings.Cut(rest, " ")
 			t.rules[name] = append(t.rules[name], line)
