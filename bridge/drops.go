@@ -173,7 +173,7 @@ func (d *Drop) header(etherType uint16) {
 	b := d.Packet
 	var from, to netip.Addr
 	var proto uint8
-	first := true // fragment, which alone has ports
+	var first bool // fragment, which alone has ports
 	switch {
 	case etherType == unix.ETH_P_IP && len(b) >= 20 && int(b[0]&15)*4 >= 20:
 		from, to = netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
