@@ -49,7 +49,7 @@ func (q *eventQueue) end(err error) {
 
 // next waits for an event. It returns false at the end: without an error if the
 // context has ended.
-func (q *eventQueue) next(ctx context.Context) (Event, error, bool) {
+func (q *eventQueue) next(ctx context.Context) (e Event, ok bool, err error) {
 	for ctx.Err() == nil {
 		q.mu.Lock()
 		if len(q.events) > 0 {
@@ -57,17 +57,17 @@ func (q *eventQueue) next(ctx context.Context) (Event, error, bool) {
 			q.events = q.events[1:]
 			e.Dropped, q.dropped = q.dropped, 0
 			q.mu.Unlock()
-			return e, nil, true
+			return e, true, nil
 		}
 		err := q.err
 		q.mu.Unlock()
 		if err != nil {
-			return Event{}, err, false
+			return Event{}, false, err
 		}
 		select {
 		case <-q.ready:
 		case <-ctx.Done():
 		}
 	}
-	return Event{}, nil, false
+	return Event{}, false, nil
 }

@@ -65,7 +65,7 @@ func TestPurgeIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	var log strings.Builder
-	fw, ns := openNew(t, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	fw, ns := openNew(t, Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	publish := func(spec string) func(*Tx) error {
 		return func(tx *Tx) error { tx.Network("net0").Endpoint("end0").Publish(portmap.MustParse(spec)); return nil }
 	}

@@ -247,7 +247,7 @@ func TestSocketsOfWhatIsNotThere(t *testing.T) {
 func TestAdoptionHoldsPorts(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	w := publishing(t, bridge.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	w := publishing(t, bridge.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	w.publish("a", "a1", "8080:80", "8080:80/udp", "127.0.0.1:8081:80", "9000-9002:9000-9002", "80")
 	before, view := w.snapshotWithSockets(), facts(w.fw)
 	w.reopen()

@@ -57,7 +57,7 @@ func (fw *Firewall) Watch(ctx context.Context) iter.Seq2[Event, error] {
 			w.stop()
 		}()
 		for {
-			e, err, ok := w.out.next(ctx)
+			e, ok, err := w.out.next(ctx)
 			if !ok {
 				if err != nil && ctx.Err() == nil {
 					yield(Event{}, err)

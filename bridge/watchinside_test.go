@@ -294,7 +294,7 @@ func TestEventsOfASlowConsumer(t *testing.T) {
 	for i := range maxEvents + 10 {
 		q.put(Event{Kind: Touched, More: i})
 	}
-	e, err, ok := q.next(t.Context())
+	e, ok, err := q.next(t.Context())
 	if !ok || err != nil || e.More != 10 || e.Dropped != 10 {
 		t.Errorf("%+v", e)
 	}

@@ -286,7 +286,9 @@ func TestWatchKeepsConnectionsOfHybrid(t *testing.T) {
 		ext   tcp       far:80       far sees ext
 	`)
 	close(leave)
-	<-left
+	if err := <-left; err == nil {
+		t.Error("the update succeeded")
+	}
 	w.repaired("flush ruleset", events, "nft")
 	alive("repaired")
 	w.fates(`
