@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"os"
@@ -36,7 +37,7 @@ func shortFirewall(b testing.TB) (fw *bridge.Firewall, ns *os.File, done func())
 	if err != nil {
 		b.Fatal(err)
 	}
-	fw, err = bridge.Open(context.Background(), bridge.Config{NetNS: ns, RulesOnly: true})
+	fw, err = bridge.Open(context.Background(), bridge.Config{NetNS: ns, RulesOnly: true, Watch: impatient.Watch})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -106,9 +107,14 @@ func (s *rawSocket) send(b testing.TB, batch []byte) {
 	if _, err := unix.Write(s.fd, batch); err != nil {
 		b.Fatal(err)
 	}
-	n, err := unix.Read(s.fd, s.buf)
-	if err != nil || n < 20 {
-		b.Fatal(n, err)
+	for { // rules are echoed before the answer
+		n, err := unix.Read(s.fd, s.buf)
+		if err != nil || n < 20 {
+			b.Fatal(n, err)
+		}
+		if binary.NativeEndian.Uint16(s.buf[4:]) == unix.NLMSG_ERROR {
+			break
+		}
 	}
 	if errno := int32(s.buf[16]) | int32(s.buf[17])<<8; errno != 0 {
 		b.Fatalf("the kernel refused: %v", unix.Errno(-int16(errno)))

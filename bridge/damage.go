@@ -28,6 +28,8 @@ type deed struct {
 	// wiped are the tables in which what is the user's went together with
 	// what is ours.
 	wiped []nft.TableRef
+	// events are what was done to objects of ours.
+	events []nft.Event
 }
 
 // judgeDeed finds out what a transaction has done to us. fw.mu is held.
@@ -64,6 +66,7 @@ func (fw *Firewall) judgeDeed(t nft.Transaction, at time.Time) deed {
 	}
 	if d.harm || d.maybe {
 		d.changes, d.more = fw.describe(ours)
+		d.events = ours
 	}
 	return d
 }

@@ -66,8 +66,11 @@ func (w *watcher) repair(ctx context.Context) error {
 	if err == nil && adopted {
 		err = fw.refillAnchor(ctx)
 	}
-	objects := 0
-	if err == nil {
+	objects, quick := 0, false
+	if err == nil && !adopted {
+		objects, quick = w.mendElements(ctx)
+	}
+	if err == nil && !quick {
 		objects, err = w.repairRules(ctx)
 	}
 	if err != nil && w.keep.count > 0 {

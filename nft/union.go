@@ -76,6 +76,16 @@ func (u *Union) Lookup(id ID) Object {
 	return nil
 }
 
+// Element returns the element of a set with a key, or nil.
+func (u *Union) Element(s SetRef, key Value) *Element {
+	elements := u.elements[s]
+	if elements == nil || elements.n == 0 {
+		return nil
+	}
+	e, _ := elements.get(key)
+	return e
+}
+
 // forget frees what is kept for a set that is gone.
 func (u *Union) forget(s *Set) {
 	ref := s.Ref()

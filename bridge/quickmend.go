@@ -1,0 +1,62 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"github.com/seawall-net/seawall/nft"
+)
+
+// maxQuick is how many elements are repaired without reading all there are.
+const maxQuick = 1000
+
+// mendElements repairs what the deeds have done to elements, if that is all that
+// they have done. It reads nothing: what is there is what should be, but for that,
+// as long as the ruleset's generation is the one of the last deed, and if it is not,
+// the kernel refuses. It tells whether all is repaired. fw.mu is held.
+func (w *watcher) mendElements(ctx context.Context) (objects int, done bool) {
+	fw := w.fw
+	if w.missed || len(w.keep.wiped) > 0 || len(w.deeds) == 0 || w.failures > 0 {
+		return 0, false
+	}
+	type place struct {
+		set nft.SetRef
+		key nft.Value
+	}
+	there, n := map[place]bool{}, 0
+	for _, d := range w.deeds {
+		for _, e := range d.events {
+			s, _ := fw.union.Lookup(eventBox(e.ID)).(*nft.Set)
+			if n++; e.ID.Kind != nft.KindElement || s == nil || s.Interval || e.ID.Key == "" || n > maxQuick {
+				return 0, false
+			}
+			there[place{s.Ref(), nft.Value(e.ID.Key)}] = !e.Deleted
+		}
+	}
+	var back nft.Batch
+	for p, present := range there {
+		if present {
+			back.Delete(&nft.Element{Set: p.set, Key: p.key})
+		}
+		if want := fw.union.Element(p.set, p.key); want != nil {
+			back.Create(want)
+		}
+	}
+	before := fw.generation
+	back.Generation = w.seen
+	if back.Len() == 0 {
+		return 0, false
+	}
+	start := time.Now()
+	r, err := fw.conn.Commit(ctx, back)
+	if err != nil {
+		return 0, false
+	}
+	if before == w.deeds[0].generation-1 { // else there is more that the next update does not know
+		fw.generation = r.Generation
+	}
+	fw.trace(opHeal, back, r, time.Since(start))
+	fw.flows.all = true
+	w.keep.count, w.keep.lost = 0, nil
+	return back.Len(), true
+}
