@@ -99,8 +99,8 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 	switch {
 	case bad != nil:
 		return nil, bad
-	case len(out) == 0 && foreign != "":
-		return nil, fmt.Errorf("%s is there, but no records: %w", foreign, ErrForeignTable)
+	case len(out) == 0 && foreign != nil:
+		return nil, &RecordsError{foreign}
 	case len(out) > 0 && out[0].kind != recordHost:
 		return nil, fmt.Errorf("the record of the host is missing, although %d others are there: %w", len(out), ErrForeignTable)
 	}
@@ -108,8 +108,8 @@ func (fw *Firewall) records(have *nft.Ruleset) ([]record, error) {
 }
 
 // readRecords collects the facts that can be read, calls bad for each record of
-// ours that cannot, and names an object that only we make.
-func (fw *Firewall) readRecords(have *nft.Ruleset, bad func(error)) (out []record, foreign string) {
+// ours that cannot, and names the objects that only we make.
+func (fw *Firewall) readRecords(have *nft.Ruleset, bad func(error)) (out []record, foreign []nft.ID) {
 	seen, parts := map[factKey]bool{}, recordParts{}
 	base := fw.base()
 	for o := range have.Objects() {
@@ -135,8 +135,8 @@ func (fw *Firewall) readRecords(have *nft.Ruleset, bad func(error)) (out []recor
 			}
 			continue
 		}
-		if foreign == "" && (base[o.ID()] || fw.hookedUserChain(o)) {
-			foreign = o.ID().String()
+		if base[o.ID()] || fw.hookedUserChain(o) {
+			foreign = append(foreign, o.ID())
 		}
 	}
 	if err := parts.incomplete(seen); err != nil {
