@@ -46,6 +46,8 @@ type Firewall struct {
 	// watched says that somebody watches, and anchor is what he holds.
 	watched bool
 	anchor  *anchor
+	// watchBuffer is the size of what Watch may have unread; zero is a default.
+	watchBuffer int
 	// view is the snapshot of the present state, once somebody asked for it.
 	view *View
 }

@@ -129,7 +129,7 @@ func (fw *Firewall) startWatch(ctx context.Context) (w *watcher, err error) {
 	case fw.watched:
 		return nil, ErrWatched
 	}
-	if w.monitor, err = nft.Listen(nft.Config{NetNS: fw.ns}); err != nil {
+	if w.monitor, err = nft.Listen(nft.Config{NetNS: fw.ns, ReadBuffer: fw.watchBuffer}); err != nil {
 		return nil, fmt.Errorf("bridge: watch: %w", err)
 	}
 	if fw.links != nil && !w.cfg.KeepLinks {
