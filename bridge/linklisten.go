@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -41,10 +42,13 @@ func listenToLinks(ns *os.File) (*linkListener, error) {
 	return l, nil
 }
 
-// run ends with the socket. Messages that were lost are news, too.
+// run ends with the socket. Messages that were lost are news, too. After any other
+// error nothing is heard any more, and links are only looked at now and then.
 func (l *linkListener) run() {
-	for !l.closed.Load() {
-		_, _ = l.socket.Receive()
+	for {
+		if _, err := l.socket.Receive(); l.closed.Load() || err != nil && !errors.Is(err, unix.ENOBUFS) {
+			return
+		}
 		select {
 		case l.changed <- struct{}{}:
 		default:

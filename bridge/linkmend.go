@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -15,6 +16,10 @@ import (
 // lookPause is how long links are left to change before they are looked at: one
 // command changes several things.
 const lookPause = 20 * time.Millisecond
+
+// maxLooks is how often links are looked at in a row: they may go while they are
+// repaired.
+const maxLooks = 3
 
 // linksChanged says that links have to be looked at.
 func (w *watcher) linksChanged() {
@@ -33,7 +38,17 @@ func (w *watcher) mendLinks() error {
 		w.fw.mu.Unlock()
 		return ErrClosed
 	}
-	changes, err := w.fw.mendLinks()
+	var changes []string
+	var err error
+	for range maxLooks {
+		var more []string
+		if more, err = w.fw.mendLinks(); len(more) > 0 {
+			changes = append(changes, slices.DeleteFunc(more, func(s string) bool { return slices.Contains(changes, s) })...)
+		}
+		if err == nil {
+			break
+		}
+	}
 	w.fw.mu.Unlock()
 	now := time.Now()
 	w.linksDue = false
