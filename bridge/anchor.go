@@ -193,6 +193,13 @@ func (a *anchor) committed() {
 	}
 }
 
+// outdated says that facts have come or gone without an update.
+func (a *anchor) outdated() {
+	if a != nil {
+		a.stale = true
+	}
+}
+
 // setShut makes the anchor let nothing new pass, whatever has judged it, or not.
 func (fw *Firewall) setShut(ctx context.Context, shut bool) error {
 	a := fw.anchor

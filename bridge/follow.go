@@ -71,6 +71,7 @@ func (fw *Firewall) takeOverOthers(ctx context.Context, have *nft.Ruleset, repai
 	}
 	fw.state.order = max(fw.state.order, order) // what was lost in between is not used again
 	fw.view = nil
+	fw.anchor.outdated()
 	fw.followSockets(ctx)
 	return true, nil
 }
@@ -144,6 +145,7 @@ func (fw *Firewall) keepOthers(ctx context.Context, have *nft.Ruleset) (added bo
 	fw.union.SetHandles(have, nft.Result{})
 	fw.state.order = max(fw.state.order, order)
 	fw.view = nil
+	fw.anchor.outdated()
 	fw.followSockets(ctx)
 	return true
 }

@@ -167,15 +167,17 @@ func (m *linkMender) failed(err error) {
 	}
 }
 
-// bridge repairs a network's bridge, and tells whether it was put to use again.
+// bridge repairs a network's bridge, and tells whether it was gone, or down:
+// then what is on it went along.
 func (m *linkMender) bridge(n *Network) (again bool) {
 	name := n.Spec.Bridge
 	before := len(m.changes)
 	link := m.seen.links[name]
+	lost := link == nil || link.Attrs().Flags&unix.IFF_UP == 0
 	if link == nil {
 		m.wrong("deleted bridge %s", name)
 	} else {
-		if link.Attrs().Flags&unix.IFF_UP == 0 {
+		if lost {
 			m.wrong("set %s down", name)
 		}
 		if mtu := n.Spec.MTU; mtu != 0 && link.Attrs().MTU != mtu {
@@ -202,7 +204,7 @@ func (m *linkMender) bridge(n *Network) (again bool) {
 			m.seen.links[name] = made
 		}
 	}
-	return true
+	return lost
 }
 
 // port puts an endpoint's interface back into its network's bridge.

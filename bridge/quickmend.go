@@ -10,8 +10,9 @@ import (
 // maxQuick is how many elements are repaired without reading all there are.
 const maxQuick = 1000
 
-// mendElements repairs what the deeds have done to elements, if that is all that
-// they have done. It reads nothing: what is there is what should be, but for that,
+// mendElements puts elements back that the deeds have deleted, if that is all that
+// they have done, and none of them has a record: whatever another process of ours
+// does to facts, it changes one. It reads nothing: what is there is what should be, but for that,
 // as long as the ruleset's generation is the one of the last deed, and if it is not,
 // the kernel refuses. It tells whether all is repaired. fw.mu is held.
 func (w *watcher) mendElements(ctx context.Context) (objects int, done bool) {
@@ -19,28 +20,23 @@ func (w *watcher) mendElements(ctx context.Context) (objects int, done bool) {
 	if w.missed || len(w.keep.wiped) > 0 || len(w.deeds) == 0 || w.failures > 0 {
 		return 0, false
 	}
-	type place struct {
-		set nft.SetRef
-		key nft.Value
-	}
-	there, n := map[place]bool{}, 0
+	gone, n := map[*nft.Element]bool{}, 0
 	for _, d := range w.deeds {
 		for _, e := range d.events {
 			s, _ := fw.union.Lookup(eventBox(e.ID)).(*nft.Set)
-			if n++; e.ID.Kind != nft.KindElement || s == nil || s.Interval || e.ID.Key == "" || n > maxQuick {
+			if n++; e.ID.Kind != nft.KindElement || !e.Deleted || s == nil || s.Interval || n > maxQuick {
 				return 0, false
 			}
-			there[place{s.Ref(), nft.Value(e.ID.Key)}] = !e.Deleted
+			want := fw.union.Element(s.Ref(), nft.Value(e.ID.Key))
+			if want == nil || want.Userdata != "" {
+				return 0, false
+			}
+			gone[want] = true
 		}
 	}
 	var back nft.Batch
-	for p, present := range there {
-		if present {
-			back.Delete(&nft.Element{Set: p.set, Key: p.key})
-		}
-		if want := fw.union.Element(p.set, p.key); want != nil {
-			back.Create(want)
-		}
+	for want := range gone {
+		back.Create(want)
 	}
 	before := fw.generation
 	back.Generation = w.seen

@@ -139,9 +139,6 @@ func (fw *Firewall) startWatch(ctx context.Context) (w *watcher, err error) {
 
 // first puts everything in place. fw.mu is held.
 func (w *watcher) first(ctx context.Context) error {
-	if _, err := w.adopt(ctx); err != nil {
-		return err
-	}
 	objects, err := w.repairRules(ctx)
 	if err != nil {
 		return err
@@ -206,16 +203,6 @@ func (w *watcher) restore(have *nft.Ruleset, b *nft.Batch) {
 		}
 	}
 	w.keep.count = w.keep.restore(w.fw, have, b)
-}
-
-// adopt takes over facts that other processes of ours have changed, and tells
-// whether there were any. Damage is left to the repair. fw.mu is held.
-func (w *watcher) adopt(ctx context.Context) (adopted bool, err error) {
-	adopted, err = w.fw.resync(ctx)
-	if drift := (*DriftError)(nil); errors.As(err, &drift) {
-		return false, nil
-	}
-	return adopted, err
 }
 
 // tellUnanchored tells once why there is no anchor.

@@ -27,7 +27,7 @@ func BenchmarkRepair(b *testing.B) {
 				publish(b, fw, ports)
 				v := watch(b, fw)
 				want := fw.Desired().Only(table)
-				element := want.Elements(table.Set("published-any"))[0]
+				element := want.Elements(table.Set("open"))[0]
 				var gone, back nft.Batch
 				if damage == "table" {
 					gone.Delete(&nft.Table{Family: table.Family, Name: table.Name})

@@ -62,15 +62,10 @@ func (w *watcher) repair(ctx context.Context) error {
 		fw.mu.Unlock()
 		return ErrClosed
 	}
-	adopted, err := w.adopt(ctx)
-	if err == nil && adopted {
-		err = fw.refillAnchor(ctx)
-	}
-	objects, quick := 0, false
-	if err == nil && !adopted {
-		objects, quick = w.mendElements(ctx)
-	}
-	if err == nil && !quick {
+	before := fw.state
+	objects, quick := w.mendElements(ctx)
+	var err error
+	if !quick {
 		objects, err = w.repairRules(ctx)
 	}
 	if err != nil && w.keep.count > 0 {
@@ -79,6 +74,10 @@ func (w *watcher) repair(ctx context.Context) error {
 		clear(w.keep.wiped)
 		w.keep.count = 0
 		objects, err = w.repairRules(ctx)
+	}
+	adopted := fw.state != before // other processes' facts
+	if err == nil && fw.anchor != nil && fw.anchor.stale {
+		err = fw.refillAnchor(ctx)
 	}
 	if err == nil {
 		err = fw.setShut(ctx, false)
