@@ -69,6 +69,9 @@ func (fw *Firewall) send(ctx context.Context, op string, batch nft.Batch, exclus
 			fw.generation = result.Generation
 			fw.trace(op, batch, result, time.Since(start))
 			fw.dismissWitness(losses)
+			if result.Incomplete {
+				fw.distrust() // the next commit has to learn the handles first
+			}
 			return result, nil
 		}
 		if errors.Is(err, nft.ErrUnknownOutcome) {

@@ -108,6 +108,15 @@ func TestUpdatesWhoseAnswersAreLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	fw.conn = narrow
+	handles := func() (missing int) {
+		for o := range fw.Desired().Objects() {
+			if r, ok := o.(*nft.Rule); ok && r.Handle == 0 {
+				missing++
+			}
+		}
+		return missing
+	}
+	lost := 0
 	for round := range 3 {
 		for _, f := range []func(tx *Tx) error{
 			beginnings, changes, func(tx *Tx) error { tx.RemoveNetwork("net1"); tx.RemoveNetwork("net2"); return nil },
@@ -115,8 +124,15 @@ func TestUpdatesWhoseAnswersAreLost(t *testing.T) {
 			if err := fw.Update(ctx, f); err != nil {
 				t.Fatalf("round %d: %v", round, err)
 			}
+			lost += handles()
 			checkFirewall(t, fw)
+			if err := fw.Update(ctx, func(*Tx) error { return nil }); err != nil || handles() > 0 {
+				t.Fatalf("round %d: the next update knows %d handles less than there are: %v", round, handles(), err)
+			}
 		}
+	}
+	if lost == 0 {
+		t.Error("no answer was lost: there was nothing to see")
 	}
 }
 
