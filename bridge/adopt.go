@@ -21,6 +21,7 @@ func (fw *Firewall) adopt(ctx context.Context) error {
 		was, b, err = fw.takeOver(have)
 		return b, err
 	})
+	fw.moved = true
 	if err == nil {
 		fw.union.SetHandles(have, result)
 		err = fw.alignLinks(ctx, was.host)
@@ -53,8 +54,13 @@ func (fw *Firewall) takeOver(have *nft.Ruleset) (was former, b nft.Batch, err er
 		return was, b, err
 	}
 	if len(records) > 0 && records[0].layout != fw.layout.Name() {
-		return was, b, fmt.Errorf("the firewall that is there has layout %q, not %q: %w", records[0].layout, fw.layout.Name(), ErrForeignTable)
+		if fw.cfg.Former == nil || fw.cfg.Former.Name() != records[0].layout {
+			return was, b, fmt.Errorf("the firewall that is there has layout %q, not %q: open it with that one, or name it as Config.Former: %w",
+				records[0].layout, fw.layout.Name(), ErrForeignTable)
+		}
+		return fw.moveOver(have, records)
 	}
+	have = have.Only(fw.layout.Tables()...)
 	host := fw.cfg.host()
 	host.record = host.encode(fw.layout.Name())
 	if len(records) == 0 {
@@ -222,6 +228,9 @@ func (fw *Firewall) restore(host *Host, records []record) error {
 	for _, r := range records {
 		if err := tx.restore(host, r, networks, endpoints); err != nil {
 			return err
+		}
+		if tx.err != nil {
+			return tx.err // the layout cannot do it
 		}
 	}
 	if tx.err != nil {

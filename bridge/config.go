@@ -16,6 +16,16 @@ type Config struct {
 	NetNS *os.File
 	// Layout decides how the ruleset looks. Nil is [Native].
 	Layout Layout
+	// Former is the layout of the last Open, with the options that it had, if it
+	// may have been another: [Installed] tells which. Open then moves the host over in
+	// one transaction. Without it, records of another layout are refused with
+	// [ErrForeignTable]. The user's rules stay where they are. If the layouts have
+	// DOCKER-USER in different tables, or the new one has none, and the chain
+	// holds rules, Open changes nothing, and the error says so and matches
+	// fs.ErrExist: they have to be taken out first, and be appended again later,
+	// in the syntax of the table that they are in then. What the new layout cannot
+	// do is refused with a [*LayoutError]. Nil is that there is no other.
+	Former Layout
 	// AllowDirectRouting lets packets from outside reach ports that are
 	// published on all of the host's addresses by the endpoints' own, if they
 	// are routed here. DOCKER-USER then

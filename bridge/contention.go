@@ -69,6 +69,9 @@ func (fw *Firewall) send(ctx context.Context, op string, batch nft.Batch, exclus
 			fw.generation = result.Generation
 			fw.trace(op, batch, result, time.Since(start))
 			fw.dismissWitness(losses)
+			if result.Incomplete {
+				fw.distrust() // the next commit has to learn the handles first
+			}
 			return result, nil
 		}
 		if errors.Is(err, nft.ErrUnknownOutcome) {
@@ -141,7 +144,7 @@ func (fw *Firewall) touches(t nft.Transaction) bool {
 		if e.ID.Table == turnTable.Ref() {
 			return true // another firewall is at work
 		}
-		if !slices.Contains(fw.layout.Tables(), e.ID.Table) {
+		if !slices.Contains(fw.tables(), e.ID.Table) {
 			return false
 		}
 		if e.ID.Kind != nft.KindRule {
@@ -196,10 +199,26 @@ func (fw *Firewall) sendBlind(ctx context.Context, op string, batch nft.Batch) (
 	return result, nil
 }
 
+// tables are those that we look at: the layout's, and until the host has moved over
+// those of the layout of before.
+func (fw *Firewall) tables() []nft.TableRef {
+	all := fw.layout.Tables()
+	if fw.cfg.Former == nil || fw.moved {
+		return all
+	}
+	all = slices.Clone(all)
+	for _, t := range fw.cfg.Former.Tables() {
+		if !slices.Contains(all, t) {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
 // load reads our tables, also next to busy writers who leave them alone, and
 // moves fw.generation to when they were so.
 func (fw *Firewall) load(ctx context.Context) (*nft.Ruleset, error) {
-	have, err := fw.conn.Load(ctx, fw.layout.Tables()...)
+	have, err := fw.conn.Load(ctx, fw.tables()...)
 	if errors.Is(err, nft.ErrGeneration) {
 		have, err = fw.loadAmidWriters(ctx)
 	}
@@ -227,7 +246,7 @@ func (fw *Firewall) loadAmidWriters(ctx context.Context) (*nft.Ruleset, error) {
 		if err := fw.callWitness(ctx); err != nil {
 			return nil, err
 		}
-		have, err := fw.conn.LoadUnchecked(ctx, fw.layout.Tables()...)
+		have, err := fw.conn.LoadUnchecked(ctx, fw.tables()...)
 		if errors.Is(err, nft.ErrGeneration) && attempt < maxLoads {
 			continue
 		}

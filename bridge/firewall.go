@@ -48,6 +48,9 @@ type Firewall struct {
 	anchor  *anchor
 	// watchBuffer is the size of what Watch may have unread; zero is a default.
 	watchBuffer int
+	// moved tells that the layout of before, if there was another, is none of our
+	// business any more.
+	moved bool
 	// view is the snapshot of the present state, once somebody asked for it.
 	view *View
 }

@@ -148,7 +148,7 @@ func (fw *Firewall) outlives(have, own *nft.Ruleset, c *nft.Chain) bool {
 	switch {
 	case want == nil && !made:
 		return true
-	case want != nil && want.Shared && !made, c.Policy != nft.PolicyAccept && !fw.hasSetPolicy(c):
+	case want != nil && want.Shared && c.Hook != nft.NoHook && !made, c.Policy != nft.PolicyAccept && !fw.hasSetPolicy(c):
 		return true
 	case want != nil && !want.Open && !want.Shared:
 		return false

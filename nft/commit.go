@@ -23,6 +23,9 @@ type Result struct {
 	Handles map[ID]uint64
 	// Unkeyed holds the handles of the rules that were added without a key.
 	Unkeyed map[*Rule]uint64
+	// Incomplete says that the kernel's answer was lost, although it has applied
+	// the batch: handles are missing.
+	Incomplete bool
 }
 
 // Commit applies a batch: all of it, or nothing when it returns an error
@@ -77,6 +80,7 @@ func (c *Conn) commit(ctx context.Context, b *Batch, w *wire) (Result, error) {
 		if err := c.recover(ctx, b); err != nil {
 			return Result{}, err
 		}
+		r.Incomplete = true
 	case errors.Is(err, unix.EMSGSIZE):
 		return Result{}, fmt.Errorf("nft: commit of %d bytes: %w", len(w.b), ErrTooLarge)
 	case err != nil:

@@ -110,11 +110,8 @@ func hooksDiffer(have, want *tableObjects) bool {
 func sameButPolicy(a, b *Chain) bool {
 	x, y := *a, *b
 	if x.open() || y.open() {
-		// The kernel cannot change it, and the chain's rules are not ours to lose.
-		x.Comment, y.Comment = "", ""
-	}
-	if x.Shared || y.Shared {
-		x.Userdata, y.Userdata = "", ""
+		// The kernel cannot change them, and the chain's rules are not ours to lose.
+		x.Comment, y.Comment, x.Userdata, y.Userdata = "", "", "", ""
 	}
 	x.Open, y.Open, x.Policy, y.Policy = false, false, 0, 0
 	x.Shared, y.Shared = false, false
