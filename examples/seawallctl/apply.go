@@ -88,7 +88,7 @@ func (a *application) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fw, is, err := a.open(ctx)
+	fw, is, err := a.look(ctx)
 	switch {
 	case errors.Is(err, errNoFirewall):
 		a.options = plan.Options("", &bridge.Host{}, a.doc.Layout, &a.doc.Host)
