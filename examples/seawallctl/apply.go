@@ -88,7 +88,7 @@ func (a *application) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fw, is, err := a.open(ctx)
+	fw, is, err := a.look(ctx)
 	switch {
 	case errors.Is(err, errNoFirewall):
 		a.options = plan.Options("", &bridge.Host{}, a.doc.Layout, &a.doc.Host)
@@ -96,6 +96,9 @@ func (a *application) rehearse(ctx context.Context) error {
 		return err
 	default:
 		defer fw.Close()
+		if err := a.sameLayout(is); err != nil {
+			return err
+		}
 		have = fw.View()
 		a.options = plan.Options(is.Layout, &is.Host, a.doc.Layout, &a.doc.Host)
 	}
@@ -123,6 +126,9 @@ func (a *application) carryOut(ctx context.Context) (err error) {
 	case err != nil:
 		return err
 	default:
+		if err := a.sameLayout(is); err != nil {
+			return err
+		}
 		a.is = is
 		a.options = plan.Options(is.Layout, &is.Host, a.doc.Layout, &a.doc.Host)
 	}
@@ -137,6 +143,15 @@ func (a *application) carryOut(ctx context.Context) (err error) {
 		return errors.Join(err, a.takeBack(fw, former))
 	}
 	return errors.Join(a.print(a.lines, fw.Generation()), fw.Close())
+}
+
+// sameLayout refuses another layout than the firewall has: no container would be
+// protected on the way.
+func (a *application) sameLayout(is *bridge.Installation) error {
+	if is.Layout == a.doc.Layout {
+		return nil
+	}
+	return a.doc.BlameFirewall("layout", fmt.Errorf("firewall: layout: the firewall on this host is %s, and cannot become %s while it is there: seawallctl down comes before", is.Layout, a.doc.Layout))
 }
 
 // takeBack undoes what opening has done: a new firewall goes, and an old one has

@@ -91,6 +91,7 @@ func (s *session) examine(ctx context.Context) (p *patient, err error) {
 	for _, t := range cfg.Layout.Tables() {
 		p.tables[t] = true
 	}
+	cfg.RulesOnly = true // otherwise links that others have damaged would be repaired
 	fw, err := bridge.Open(ctx, cfg)
 	if drift := (*bridge.DriftError)(nil); errors.As(err, &drift) || errors.Is(err, bridge.ErrForeignTable) {
 		p.damaged = err
@@ -106,21 +107,18 @@ func (s *session) examine(ctx context.Context) (p *patient, err error) {
 // findings are all that there is to say.
 func (p *patient) findings() []finding {
 	out := []finding{}
+	if p.damaged != nil {
+		return append(out, finding{
+			problem, "rules", "our own rules are not what they should be, and tell nothing about networks: " + p.damaged.Error(), "seawallctl watch",
+		})
+	}
 	for _, check := range []func() []finding{
-		p.checkRules, p.checkForwarding, p.checkForeign, p.checkLeftovers, p.checkLegacy,
+		p.checkForwarding, p.checkForeign, p.checkLeftovers, p.checkLegacy,
 		p.checkBridges, p.checkSubnets, p.checkNetfilter, p.checkReversePath,
 	} {
 		out = append(out, check()...)
 	}
 	return out
-}
-
-// checkRules looks at our own rules.
-func (p *patient) checkRules() []finding {
-	if p.damaged == nil {
-		return nil
-	}
-	return []finding{{problem, "rules", "our own rules are not what they should be: " + p.damaged.Error(), "seawallctl watch"}}
 }
 
 // report prints findings.

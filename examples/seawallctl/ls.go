@@ -25,7 +25,7 @@ func lsCommand() *command {
 			return err
 		}
 		listing := &document.Listing{Networks: []document.ListedNetwork{}, Endpoints: []document.ListedEndpoint{}}
-		fw, is, err := s.open(ctx)
+		fw, is, err := s.look(ctx)
 		switch {
 		case errors.Is(err, errNoFirewall):
 		case err != nil:

@@ -55,16 +55,6 @@ func (s *session) enter() error {
 	return nil
 }
 
-// open opens the firewall that is on the host, with the options that it has.
-func (s *session) open(ctx context.Context) (*bridge.Firewall, *bridge.Installation, error) {
-	is, cfg, err := s.installed(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	fw, err := bridge.Open(ctx, cfg)
-	return fw, is, err
-}
-
 // openRepaired opens the firewall, and repairs its rules before if others have
 // damaged them. It tells how many objects that took.
 func (s *session) openRepaired(ctx context.Context, cfg bridge.Config) (fw *bridge.Firewall, objects int, err error) {
@@ -106,9 +96,25 @@ func (s *session) installed(ctx context.Context) (*bridge.Installation, bridge.C
 	return is, cfg, err
 }
 
+// look opens the firewall for commands that only read: links are left alone, even
+// such as would be repaired.
+func (s *session) look(ctx context.Context) (*bridge.Firewall, *bridge.Installation, error) {
+	is, cfg, err := s.installed(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.RulesOnly = true
+	fw, err := bridge.Open(ctx, cfg)
+	return fw, is, err
+}
+
 // with runs f with the firewall that is on the host.
 func (s *session) with(ctx context.Context, f func(*bridge.Firewall) error) error {
-	fw, _, err := s.open(ctx)
+	_, cfg, err := s.installed(ctx)
+	if err != nil {
+		return err
+	}
+	fw, err := bridge.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}

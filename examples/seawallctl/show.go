@@ -29,7 +29,7 @@ func showCommand() *command {
 		if !slices.Contains([]string{"nft", "iptables", "json"}, *as) || s.json && *as != "json" {
 			return s.usage("--as nft, --as iptables or --as json is needed")
 		}
-		fw, is, err := s.open(ctx)
+		fw, is, err := s.look(ctx)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 
 // The walk-through of the README, with packets before and after each step.
 func TestWalkthrough(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	web, err := os.ReadFile("testdata/web.yaml")
 	if err != nil {
@@ -122,6 +123,7 @@ var large = flag.Bool("large", false, "apply a document with 200 networks, 2,000
 
 // A large document is one transaction, and applied again it writes nothing.
 func TestLargeDocument(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	networks := 20
 	if *large {

@@ -110,6 +110,7 @@ func (l *lab) walkWatch() {
 
 // Events are JSON, one in a line, and damage of before is repaired first.
 func TestWatchJSON(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.run("apply", "-f", "testdata/web.yaml")
 	if _, err := l.conn.Commit(context.Background(), damage()); err != nil {

@@ -151,3 +151,8 @@ func (d *Document) Blame(err error, network, endpoint string, port *bridge.Bindi
 func (d *Document) BlameUser(err error, f nft.Family) error {
 	return d.refused(d.UserRules[f].place, err)
 }
+
+// BlameFirewall is Blame for one of the firewall's own options.
+func (d *Document) BlameFirewall(option string, err error) error {
+	return d.refused(place{line: d.firewall.of(option)}, err)
+}
