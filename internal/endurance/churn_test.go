@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 
 	"github.com/seawall-net/seawall/bridge"
 	"github.com/seawall-net/seawall/nft"
@@ -118,4 +119,21 @@ func (c *churn) rule(tx *bridge.Tx) {
 		tx.UserChain(f).Append(bridge.UserRule{Family: f, Statements: []nft.Statement{nft.IIFName.Eq("nobody0"), nft.Drop()}})
 	}
 	c.rules++
+}
+
+// clear removes all that the churn has made.
+func (c *churn) clear(tx *bridge.Tx) error {
+	for n := range c.networks {
+		tx.RemoveNetwork(fmt.Sprint("net", n))
+	}
+	for name := range c.guests {
+		network, guest, _ := strings.Cut(name, "/")
+		tx.Network(network).Detach(guest)
+	}
+	tx.UserChain().Flush()
+	clear(c.networks)
+	clear(c.guests)
+	clear(c.ports)
+	c.rules = 0
+	return tx.Err()
 }

@@ -3,6 +3,7 @@ package endurance
 import (
 	"flag"
 	"testing"
+	"time"
 
 	"github.com/seawall-net/seawall/internal/netlab"
 )
@@ -13,6 +14,7 @@ var (
 	floodUpdates  = flag.Int("flood.updates", 60, "random updates during the flood")
 	floodRestarts = flag.Int("flood.restarts", 6, "restarts with adoption during the flood")
 	floodPackets  = flag.Int64("flood.packets", 10_000, "packets of each kind, allowed and forbidden, at least")
+	soakFor       = flag.Duration("soak.for", 4*time.Second, "how long random facts, damage and restarts go on")
 	seed          = flag.Uint64("seed", 0, "repeat a run; 0 chooses")
 )
 

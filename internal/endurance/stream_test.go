@@ -93,7 +93,7 @@ func (s *stream) drain(n int64) {
 type hub struct {
 	t       testing.TB
 	streams []*stream
-	sinks   sync.WaitGroup
+	reading sync.WaitGroup
 	conns   []*net.UDPConn
 }
 
@@ -105,7 +105,7 @@ func (h *hub) sink(ns *netlab.Namespace, port uint16) {
 		h.t.Fatal(err)
 	}
 	h.conns = append(h.conns, conn)
-	h.sinks.Go(func() {
+	h.reading.Go(func() {
 		var datagram [64]byte
 		for {
 			n, from, err := conn.ReadFromUDPAddrPort(datagram[:])
@@ -130,7 +130,7 @@ func (h *hub) close() {
 	for _, c := range h.conns {
 		_ = c.Close()
 	}
-	h.sinks.Wait()
+	h.reading.Wait()
 }
 
 // listenUDP opens a socket, on an address or on any, with as much room as there is.
