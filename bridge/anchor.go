@@ -20,9 +20,9 @@ import (
 //	judged: sets a bit of the mark ──►   the bit: clear it, and go on
 //	                                     else, if it is a new flow of our networks: drop
 //
-// What flushes our tables takes the chains judged along. Until they are back,
-// nothing new passes. They belong to no fact: other processes take them for a
-// user's, and a Teardown removes them like all that is marked as ours.
+// What flushes our tables takes the rules in judged along. Until they are back,
+// nothing new passes. They belong to no fact: to other processes they are a user's,
+// and a Teardown removes them like all that is marked as ours.
 
 // anchorTable is the name of the anchor's tables, and judgedChain and
 // judgedInput are chains in ours.
@@ -42,7 +42,7 @@ const (
 type anchor struct {
 	mark uint32
 	host *Host
-	// tables are ours that have chains judged: one a family.
+	// tables are ours: one a family.
 	tables []nft.TableRef
 	// shut says that nothing new passes whatever has judged it.
 	shut bool
@@ -63,23 +63,19 @@ func (fw *Firewall) newAnchor() *anchor {
 
 func (h *Host) disabledBoth() bool { return h.DisableIPv4 && h.DisableIPv6 }
 
-// judged are the chains that say that the rules are there.
-func (a *anchor) judged() []nft.Object {
-	var out []nft.Object
-	chain := func(t nft.TableRef, name string, hook nft.Hook, priority int32) {
-		c := &nft.Chain{Table: t, Name: name, Hook: hook, Priority: priority, Userdata: recordOwn,
-			Comment: "there while somebody watches: see " + anchorTable}
-		out = append(out, c, &nft.Rule{Chain: c.Ref(), Statements: []nft.Statement{nft.Mark.SetBits(a.mark)}, Userdata: recordOwn})
+// judgedChains are the chains of a table in which its rules vouch for what they
+// have judged, while somebody watches. They are the first in the table, and empty
+// otherwise. When the kernel deletes a table, it empties one chain after the
+// other: so that no packet meets a chain that judges no more, and is vouched for.
+func judgedChains(t nft.TableRef) []*nft.Chain {
+	chain := func(name string, hook nft.Hook, priority int32) *nft.Chain {
+		return &nft.Chain{Table: t, Name: name, Hook: hook, Priority: priority, Open: true, Userdata: recordOwn,
+			Comment: "while somebody watches: see " + anchorTable}
 	}
-	for _, t := range a.tables {
-		if t.Family == nft.Bridge {
-			chain(t, judgedChain, nft.Forward, priorityJudgedFrames)
-			continue
-		}
-		chain(t, judgedChain, nft.Forward, priorityJudged)
-		chain(t, judgedInput, nft.Input, priorityJudged)
+	if t.Family == nft.Bridge {
+		return []*nft.Chain{chain(judgedChain, nft.Forward, priorityJudgedFrames)}
 	}
-	return out
+	return []*nft.Chain{chain(judgedChain, nft.Forward, priorityJudged), chain(judgedInput, nft.Input, priorityJudged)}
 }
 
 // isJudged tells whether an object is one of the chains judged, or in one.
@@ -87,36 +83,46 @@ func (a *anchor) isJudged(id nft.ID) bool {
 	return a != nil && (id.Name == judgedChain || id.Name == judgedInput) && slices.Contains(a.tables, id.Table)
 }
 
-// judge adds to a repair what is missing of the chains judged.
-func (fw *Firewall) judge(have *nft.Ruleset, b *nft.Batch) {
-	if fw.anchor == nil {
-		return
-	}
-	var chain *nft.Chain
-	for _, o := range fw.anchor.judged() {
-		if c, ok := o.(*nft.Chain); ok {
-			chain = c
-			continue
-		}
-		rule := o.(*nft.Rule)
-		there, _ := have.Lookup(chain.ID()).(*nft.Chain)
-		if there != nil && !sameBase(there, chain) {
-			b.Flush(there)
-			b.Delete(there)
-			there = nil
-		}
-		if there == nil {
-			b.Add(chain)
+// vouch adds to a batch what is missing of the rules that vouch, with a ruleset as
+// it was before a repair.
+func (a *anchor) vouch(have *nft.Ruleset, b *nft.Batch) {
+	for _, t := range a.tables {
+		for _, c := range judgedChains(t) {
+			rule := &nft.Rule{Chain: c.Ref(), Statements: []nft.Statement{nft.Mark.SetBits(a.mark)}, Userdata: recordOwn}
+			if there, _ := have.Lookup(c.ID()).(*nft.Chain); there != nil && sameBase(there, c) {
+				rules := have.Rules(c.Ref())
+				if len(rules) == 1 && sameButName(rules[0], rule) {
+					continue
+				}
+				if len(rules) > 0 {
+					b.Flush(c)
+				}
+			}
 			b.AddRule(rule, 0)
-			continue
 		}
-		rules := have.Rules(chain.Ref())
-		if len(rules) == 1 && sameButName(rules[0], rule) {
-			continue
-		}
-		b.Flush(chain)
-		b.AddRule(rule, 0)
 	}
+}
+
+// repairJudged repairs the ruleset under the anchor. What vouches comes in a
+// commit of its own: in one, the kernel puts it in force before what judges.
+func (fw *Firewall) repairJudged(ctx context.Context, also func(have *nft.Ruleset, b *nft.Batch)) (objects int, err error) {
+	var late nft.Batch
+	objects, err = fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) {
+		late = nft.Batch{}
+		if fw.anchor != nil {
+			fw.anchor.vouch(have, &late)
+		}
+		if also != nil {
+			also(have, b)
+		}
+	})
+	if err == nil {
+		err = fw.commitAside(ctx, late)
+	}
+	if errors.Is(err, unix.ENOENT) {
+		err = nil // the next damage is there already, and will be heard of
+	}
+	return objects, err
 }
 
 // sameBase tells whether a chain runs where another does.
@@ -264,33 +270,29 @@ func (fw *Firewall) dropAnchor(ctx context.Context) error {
 		return nil
 	}
 	fw.anchor = nil
-	for attempt := 0; ; attempt++ {
-		have, err := fw.conn.LoadChains(ctx, a.tables...)
-		if err != nil {
-			return fmt.Errorf("bridge: remove the anchor: %w", err)
-		}
-		var b nft.Batch
-		for _, t := range a.tables {
-			b.Delete(&nft.Table{Family: t.Family, Name: anchorTable})
-		}
-		for _, o := range a.judged() {
-			if c, ok := o.(*nft.Chain); ok && have.Lookup(c.ID()) != nil {
-				b.Flush(c)
-				b.Delete(c)
-			}
-		}
-		b.Generation = have.Generation
-		r, err := fw.conn.Commit(ctx, b)
-		switch {
-		case errors.Is(err, nft.ErrGeneration) && attempt < maxLoads:
-			continue
-		case err != nil:
-			return fmt.Errorf("bridge: remove the anchor: %w", err)
-		case fw.generation == have.Generation:
-			fw.generation = r.Generation
-		}
-		return nil
+	// What vouches goes last: nobody must miss it.
+	var tables, rules nft.Batch
+	for _, t := range a.tables {
+		tables.Delete(&nft.Table{Family: t.Family, Name: anchorTable})
 	}
+	err := fw.commitAside(ctx, tables)
+	if err == nil {
+		var have *nft.Ruleset
+		if have, err = fw.conn.LoadChains(ctx, a.tables...); err == nil {
+			for _, t := range a.tables {
+				for _, c := range judgedChains(t) {
+					if len(have.Rules(c.Ref())) > 0 {
+						rules.Flush(c)
+					}
+				}
+			}
+			err = fw.commitAside(ctx, rules)
+		}
+	}
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("bridge: remove the anchor: %w", err)
+	}
+	return nil
 }
 
 // noAnchor tells whether an error means that there can be no anchor, and why.

@@ -46,6 +46,10 @@ type Firewall struct {
 	// watched says that somebody watches, and anchor is what he holds.
 	watched bool
 	anchor  *anchor
+	// users is what users had in our tables, when the ruleset had generation
+	// usersSeen, while somebody watches.
+	users     map[nft.TableRef]*keptTable
+	usersSeen uint32
 	// watchBuffer is the size of what Watch may have unread; zero is a default.
 	watchBuffer int
 	// moved tells that the layout of before, if there was another, is none of our

@@ -112,6 +112,9 @@ func (l *nativeFamily) compile(f Fact, add func(nft.Object)) {
 
 func (l *nativeFamily) host(h *Host, add func(nft.Object)) {
 	add(l.table)
+	for _, c := range judgedChains(l.table.Ref()) {
+		add(c)
+	}
 	l.keep(h, add)
 	loopback := ""
 	if h.WSL2Mirrored {

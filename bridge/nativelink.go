@@ -29,6 +29,9 @@ func (l *nativeLink) compile(f Fact, add func(nft.Object)) {
 	skip := isolation.LinkHost{SkipIPv4: h.DisableIPv4, SkipIPv6: h.DisableIPv6}
 	switch f := f.(type) {
 	case *Host:
+		for _, c := range judgedChains(l.table.Ref()) {
+			add(c)
+		}
 		l.filter.Base(skip, add)
 	case *Network:
 		n := linkNetwork(f)

@@ -105,6 +105,9 @@ func (fw *Firewall) tryUpdate(ctx context.Context, fn func(*Tx) error) error {
 	}
 	done = true
 	fw.sockets.commit()
+	if len(tx.user) > 0 {
+		fw.rememberUsers(ctx)
+	}
 	if len(tx.log) > 0 {
 		fw.view = nil
 	}
@@ -290,7 +293,7 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	if fw.closed {
 		return false, ErrClosed
 	}
-	objects, err := fw.repair(ctx, fw.judge)
+	objects, err := fw.repairJudged(ctx, nil)
 	if err != nil {
 		return false, fmt.Errorf("bridge: heal: %w", err)
 	}

@@ -15,10 +15,10 @@ const keptPrefix = "kept"
 
 // halve takes rules that were put back out again where the same have come behind
 // them, and returns how many.
-func (k *keeper) halve(have *nft.Ruleset, b *nft.Batch) (rules int) {
+func (k *keeper) halve(fw *Firewall, have *nft.Ruleset, b *nft.Batch) (rules int) {
 	gone := map[*nft.Rule]bool{}
 	for ref := range k.restored {
-		kept := k.kept[ref.Table]
+		kept := fw.users[ref.Table]
 		if kept == nil {
 			continue
 		}

@@ -13,10 +13,9 @@ import (
 // closed. So its content is remembered, with the chains and sets that it leads
 // to, and put back after that.
 
-// A keeper remembers what users have in our tables.
+// A keeper puts back what users have had in our tables: Firewall.users.
 type keeper struct {
-	kept map[nft.TableRef]*keptTable
-	// dirty says that it is not what is there any more.
+	// dirty says that this is not what is there any more.
 	dirty bool
 	// wiped are tables whose content went together with ours.
 	wiped map[nft.TableRef]bool
@@ -75,6 +74,17 @@ func (fw *Firewall) loadUsers(ctx context.Context) (kept map[nft.TableRef]*keptT
 	return nil, 0, err
 }
 
+// rememberUsers notes what users have since an update of ours, if somebody watches
+// and nobody has been faster. fw.mu is held.
+func (fw *Firewall) rememberUsers(ctx context.Context) {
+	if !fw.watched {
+		return
+	}
+	if users, generation, err := fw.loadUsers(ctx); err == nil && generation == fw.generation {
+		fw.users, fw.usersSeen = users, generation
+	}
+}
+
 // reached collects what DOCKER-USER leads to in its table, and names the sets
 // that are asked, whether they were loaded or not.
 func (fw *Firewall) reached(have *nft.Ruleset, t nft.TableRef) (k *keptTable, asked []nft.SetRef) {
@@ -120,7 +130,7 @@ func (fw *Firewall) reached(have *nft.Ruleset, t nft.TableRef) (k *keptTable, as
 func (k *keeper) restore(fw *Firewall, have *nft.Ruleset, b *nft.Batch) (rules int) {
 	k.lost = nil
 	for t := range k.wiped {
-		kept := k.kept[t]
+		kept := fw.users[t]
 		if kept == nil {
 			continue
 		}
@@ -155,7 +165,7 @@ func (k *keeper) restore(fw *Firewall, have *nft.Ruleset, b *nft.Batch) (rules i
 			}
 		}
 	}
-	return rules + k.halve(have, b)
+	return rules + k.halve(fw, have, b)
 }
 
 // addSets adds sets that are missing, and returns the names of those that get

@@ -107,7 +107,7 @@ type watcher struct {
 // startWatch listens, and then repairs what was changed before.
 func (fw *Firewall) startWatch(ctx context.Context) (w *watcher, err error) {
 	w = &watcher{fw: fw, cfg: fw.cfg.Watch.withDefaults(), out: newEventQueue(), feed: make(chan heard, 64),
-		keep: &keeper{kept: map[nft.TableRef]*keptTable{}, wiped: map[nft.TableRef]bool{}, restored: map[nft.ChainRef]bool{}}}
+		keep: &keeper{wiped: map[nft.TableRef]bool{}, restored: map[nft.ChainRef]bool{}}}
 	w.pause = backoff{min: w.cfg.MinDelay, max: w.cfg.MaxDelay}
 	w.linksPause = w.pause
 	if err := w.cfg.check(fw.layout); err != nil {
@@ -149,7 +149,7 @@ func (w *watcher) first(ctx context.Context) error {
 	if w.links != nil {
 		changes, failed = w.fw.mendLinks()
 	}
-	if w.keep.kept, _, err = w.fw.loadUsers(ctx); err != nil {
+	if w.fw.users, _, err = w.fw.loadUsers(ctx); err != nil {
 		return err
 	}
 	w.tell(Event{Kind: Watching, Objects: objects + len(changes), Generation: w.fw.generation})
@@ -171,7 +171,7 @@ func (w *watcher) repairRules(ctx context.Context) (objects int, err error) {
 		_, err = fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) {
 			ours = b.Len()
 			w.restore(have, b)
-			fw.judge(have, b)
+			fw.anchor.vouch(have, b)
 			fw.anchor.raise(fw.state, b)
 		})
 		if err == nil {
@@ -186,10 +186,7 @@ func (w *watcher) repairRules(ctx context.Context) (objects int, err error) {
 		w.never = errors.Is(err, unix.EOPNOTSUPP)
 		w.unanchored = reason
 	}
-	return fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) {
-		w.restore(have, b)
-		fw.judge(have, b)
-	})
+	return fw.repairJudged(ctx, w.restore)
 }
 
 // restore adds what users have lost to a repair.
@@ -221,7 +218,7 @@ func (w *watcher) tell(e Event) {
 
 // release stops listening.
 func (w *watcher) release() {
-	w.fw.watched = false
+	w.fw.watched, w.fw.users = false, nil
 	_ = w.monitor.Close()
 	if w.links != nil {
 		w.links.close()

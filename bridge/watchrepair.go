@@ -191,7 +191,11 @@ func (w *watcher) remember(ctx context.Context) error {
 		w.keep.dirty = true // again, when that is done
 		return nil
 	}
-	w.keep.kept = kept
+	w.fw.mu.Lock()
+	defer w.fw.mu.Unlock()
+	if !newer(w.fw.usersSeen, generation) {
+		w.fw.users, w.fw.usersSeen = kept, generation
+	}
 	return nil
 }
 
