@@ -112,15 +112,19 @@ type seenLinks struct {
 	loopback map[int]bool
 }
 
-// look reads all links at once.
+// look reads how links are. What goes along with a link that is deleted or set
+// down is read before it: otherwise what was done meanwhile would be taken for
+// something else, and put right as such.
 func (l *links) look() (seenLinks, error) {
 	s := seenLinks{map[string]netlink.Link{}, map[int]map[netip.Prefix]bool{}, map[int]bool{}}
-	all, err := l.h.LinkList()
+	routes, err := l.h.RouteListFiltered(unix.AF_INET6, &netlink.Route{
+		Table: unix.RT_TABLE_LOCAL, Dst: ipNet(netip.IPv6Loopback(), 128),
+	}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_DST)
 	if err != nil {
-		return s, fmt.Errorf("list links: %w", err)
+		return s, fmt.Errorf("list routes to ::1: %w", err)
 	}
-	for _, link := range all {
-		s.links[link.Attrs().Name] = link
+	for _, r := range routes {
+		s.loopback[r.LinkIndex] = true
 	}
 	addrs, err := l.h.AddrList(nil, unix.AF_UNSPEC)
 	if err != nil {
@@ -137,14 +141,12 @@ func (l *links) look() (seenLinks, error) {
 		}
 		s.addrs[a.LinkIndex][netip.PrefixFrom(addr.Unmap(), bits)] = true
 	}
-	routes, err := l.h.RouteListFiltered(unix.AF_INET6, &netlink.Route{
-		Table: unix.RT_TABLE_LOCAL, Dst: ipNet(netip.IPv6Loopback(), 128),
-	}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_DST)
+	all, err := l.h.LinkList()
 	if err != nil {
-		return s, fmt.Errorf("list routes to ::1: %w", err)
+		return s, fmt.Errorf("list links: %w", err)
 	}
-	for _, r := range routes {
-		s.loopback[r.LinkIndex] = true
+	for _, link := range all {
+		s.links[link.Attrs().Name] = link
 	}
 	return s, nil
 }

@@ -237,6 +237,7 @@ func (w *watcher) stop() {
 
 // run listens and repairs until the context ends, or the firewall.
 func (w *watcher) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
 	listening := make(chan struct{})
 	go func() {
 		defer close(listening)
@@ -244,7 +245,8 @@ func (w *watcher) run(ctx context.Context) error {
 	}()
 	defer func() { <-listening }()
 	defer w.monitor.Close()
-	for {
+	defer cancel() // who listens may wait to be heard
+	for ctx.Err() == nil {
 		var links <-chan struct{}
 		if w.links != nil {
 			links = w.links.changed
@@ -270,6 +272,7 @@ func (w *watcher) run(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // wake is when something has to be done that nobody announces.

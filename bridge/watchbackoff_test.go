@@ -74,3 +74,33 @@ func TestWatchCalmsDown(t *testing.T) {
 	w.kernelIsDesired("calm")
 	w.fates(goodFates)
 }
+
+// A Watch whose repairs all fail ends when it is told to.
+func TestWatchEndsWhileRepairsFail(t *testing.T) {
+	nativeChains(t)
+	t.Parallel()
+	w := twoNetworks(t, impatient)
+	v := watch(t, w.fw)
+	stranger := w.hand()
+	table := nft.Table{Family: nft.IPv4, Name: "seawall", Flags: nft.TableOwner}
+	var take, leave nft.Batch
+	take.Delete(&table)
+	take.Create(&table) // and nobody else can change it
+	leave.Delete(&table)
+	if _, err := stranger.Commit(t.Context(), take); err != nil {
+		t.Fatal(err)
+	}
+	for e := v.next(); e.Kind != bridge.Failed; e = v.next() {
+		if e.Kind == bridge.Repaired {
+			t.Fatal(e)
+		}
+	}
+	v.end()
+	if _, err := stranger.Commit(t.Context(), leave); err != nil {
+		t.Fatal(err)
+	}
+	if healed, err := w.fw.Heal(t.Context()); !healed || err != nil {
+		t.Error(healed, err)
+	}
+	w.fates(goodFates)
+}

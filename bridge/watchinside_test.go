@@ -30,7 +30,11 @@ func watchInside(t *testing.T, fw *Firewall) <-chan Event {
 			if err != nil {
 				return
 			}
-			events <- e
+			select {
+			case events <- e:
+			case <-ctx.Done(): // nobody takes them any more
+				return
+			}
 		}
 	}()
 	t.Cleanup(func() { cancel(); <-done })

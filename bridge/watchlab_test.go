@@ -40,7 +40,11 @@ func watch(t testing.TB, fw *bridge.Firewall) *vigil {
 				v.errs <- err
 				return
 			}
-			v.events <- e
+			select {
+			case v.events <- e:
+			case <-ctx.Done(): // nobody takes them any more
+				return
+			}
 		}
 	}()
 	t.Cleanup(v.end)

@@ -20,7 +20,9 @@ func (w *watcher) step(ctx context.Context) error {
 			more = false
 		}
 	}
-	for w.damaged() && !time.Now().Before(w.due) {
+	// Once: if it fails, or there is more to repair by then, the run is soon back,
+	// and looks first whether it has to end.
+	if w.damaged() && !time.Now().Before(w.due) {
 		if err := w.repair(ctx); err != nil {
 			return err
 		}
@@ -216,6 +218,8 @@ func (w *watcher) retryAnchor(ctx context.Context) error {
 	if w.fw.commitAside(ctx, probe) != nil {
 		return nil // as before
 	}
-	_, err := w.repairRules(ctx)
-	return err
+	if _, err := w.repairRules(ctx); err != nil && ctx.Err() == nil {
+		w.failed(err, time.Now())
+	}
+	return nil
 }
