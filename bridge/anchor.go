@@ -122,7 +122,7 @@ func (fw *Firewall) repairJudged(ctx context.Context, also func(have *nft.Rulese
 	if errors.Is(err, unix.ENOENT) {
 		err = nil // the next damage is there already, and will be heard of
 	}
-	return objects, err
+	return objects + late.Len(), err
 }
 
 // sameBase tells whether a chain runs where another does.

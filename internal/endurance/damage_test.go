@@ -82,7 +82,8 @@ func (v *vandal) plan(b *nft.Batch) string {
 			return "flush chain " + (*c).Ref().String()
 		}
 	case 3:
-		if c := pick(v.rnd, chains); c != nil {
+		// What is in iptables' tables may be in its place there.
+		if c := pick(v.rnd, chains); c != nil && t.Name == "seawall" {
 			b.InsertRule(&nft.Rule{Chain: (*c).Ref(), Statements: []nft.Statement{nft.Accept()}}, 0)
 			return "insert a rule in " + (*c).Ref().String()
 		}

@@ -54,7 +54,7 @@ func (g gauge) grown(before gauge) (what []string) {
 		{"KiB of heap", int(g.heap >> 10), int(before.heap >> 10), int(before.heap>>11) + 8<<10},
 		{"files", g.files, before.files, 8},
 		{"goroutines", g.goroutines, before.goroutines, 8},
-		{"namespaces", g.spaces, before.spaces, 0},
+		{"namespaces", g.spaces, before.spaces, 2},
 	} {
 		if c.now > c.before+c.slack {
 			what = append(what, fmt.Sprintf("%d %s, before %d", c.now, c.name, c.before))
