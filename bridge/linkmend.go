@@ -233,7 +233,7 @@ func (m *linkMender) loopback(use loopbackUse, again bool) {
 	if link == nil {
 		return
 	}
-	lost := !m.seen.loopback[link.Attrs().Index]
+	lost := again || !m.seen.loopback[link.Attrs().Index]
 	if use.family == nft.IPv4 {
 		lost = false
 		m.failed(inNamespace(m.links.ns, func() error {

@@ -202,6 +202,12 @@ func (w *watcher) restore(have *nft.Ruleset, b *nft.Batch) {
 			w.keep.wiped[t] = true // as far as is known
 		}
 	}
+	for _, t := range w.fw.userTables() {
+		chain := nft.ID{Kind: nft.KindChain, Table: t, Name: w.fw.layout.UserChain(t.Family).Name}
+		if have.Lookup(chain) == nil {
+			w.keep.wiped[t] = true // with ours that jumps to it, though it was not heard of yet
+		}
+	}
 	w.keep.count = w.keep.restore(w.fw, have, b)
 }
 

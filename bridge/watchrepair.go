@@ -36,10 +36,8 @@ func (w *watcher) step(ctx context.Context) error {
 		w.backing = false
 		w.tell(Event{Kind: Calm})
 	}
-	if w.keep.dirty && !w.damaged() {
-		if err := w.remember(ctx); err != nil {
-			return err
-		}
+	if err := w.remember(ctx); err != nil {
+		return err
 	}
 	if now := time.Now(); !now.Before(w.checkAt) {
 		w.checkAt = now.Add(w.cfg.CheckInterval)
@@ -125,6 +123,9 @@ func (w *watcher) repair(ctx context.Context) error {
 	if objects > 0 {
 		w.pause.repaired(now)
 	}
+	if err := w.remember(ctx); err != nil {
+		return err
+	}
 	e := Event{Kind: Repaired, Objects: max(0, objects-users), UserRules: users, Generation: repaired, Took: now.Sub(since)}
 	if lost != nil {
 		e.Reason = "rules of the user's could not be put back: " + lost.Error()
@@ -171,9 +172,12 @@ func (w *watcher) catchUp(ctx context.Context, generation uint32) error {
 	return nil
 }
 
-// remember reads what users have in our tables, unless it turns out that
-// somebody has just flushed it.
+// remember reads what users have in our tables, if that has changed, unless it
+// turns out that somebody has just flushed it.
 func (w *watcher) remember(ctx context.Context) error {
+	if !w.keep.dirty || w.damaged() {
+		return nil
+	}
 	w.fw.mu.Lock()
 	if w.fw.closed {
 		w.fw.mu.Unlock()
