@@ -290,7 +290,7 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	if fw.closed {
 		return false, ErrClosed
 	}
-	objects, err := fw.repair(ctx, fw.judge)
+	objects, err := fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) error { fw.judge(have, b); return nil })
 	if err != nil {
 		return false, fmt.Errorf("bridge: heal: %w", err)
 	}

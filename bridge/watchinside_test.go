@@ -187,7 +187,11 @@ func TestAnchorOfAKilledProcess(t *testing.T) {
 		}
 		fw.mu.Lock()
 		fw.anchor = fw.newAnchor()
-		_, err := fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) { fw.judge(have, b); fw.anchor.raise(fw.state, b) })
+		_, err := fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) error {
+			fw.judge(have, b)
+			fw.anchor.raise(fw.state, b)
+			return nil
+		})
 		fw.anchor = nil
 		err = errors.Join(err, fw.conn.Close()) // as when the process ends
 		fw.mu.Unlock()

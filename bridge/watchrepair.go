@@ -13,11 +13,17 @@ func (w *watcher) step(ctx context.Context) error {
 	for more := true; more; { // what has come already
 		select {
 		case h := <-w.feed:
-			if err := w.hear(h); err != nil {
-				return err
-			}
+			w.early = append(w.early, h)
 		default:
 			more = false
+		}
+	}
+	if err := w.hearEarly(); err != nil {
+		return err
+	}
+	if w.torn != nil {
+		if err := w.lookForTeardown(ctx); err != nil {
+			return err
 		}
 	}
 	// Once: if it fails, or there is more to repair by then, the run is soon back,
@@ -28,7 +34,7 @@ func (w *watcher) step(ctx context.Context) error {
 		}
 	}
 	if w.linksDue && !time.Now().Before(w.linksAt) {
-		if err := w.mendLinks(); err != nil {
+		if err := w.mendLinks(ctx); err != nil {
 			return err
 		}
 	}
@@ -88,6 +94,9 @@ func (w *watcher) repair(ctx context.Context) error {
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
+		}
+		if errors.Is(err, ErrTornDown) {
+			return w.tornDown()
 		}
 		w.failed(err, now)
 		return nil
@@ -150,23 +159,44 @@ const patience = 5 * time.Second
 
 // catchUp hears what was committed up to a generation.
 func (w *watcher) catchUp(ctx context.Context, generation uint32) error {
+	w.receive(ctx, generation)
+	return w.hearEarly()
+}
+
+// receive takes what was committed up to a generation, which is heard later.
+func (w *watcher) receive(ctx context.Context, generation uint32) {
+	last := w.seen
+	if n := len(w.early); n > 0 {
+		if last = w.early[n-1].t.Generation; w.early[n-1].err != nil {
+			return
+		}
+	}
 	late := time.NewTimer(patience)
 	defer late.Stop()
-	for newer(generation, w.seen) {
+	for w.running && newer(generation, last) {
 		select {
 		case h := <-w.feed:
-			if err := w.hear(h); err != nil {
-				return err
-			}
-			if errors.Is(h.err, nft.ErrOverrun) {
-				return nil
+			w.early = append(w.early, h)
+			if last = h.t.Generation; h.err != nil {
+				return
 			}
 		case <-late.C:
-			return nil
+			return
 		case <-ctx.Done():
-			return nil
+			return
 		case <-w.fw.ended:
-			return ErrClosed
+			return
+		}
+	}
+}
+
+// hearEarly hears what was received.
+func (w *watcher) hearEarly() error {
+	for len(w.early) > 0 {
+		h := w.early[0]
+		w.early = w.early[1:]
+		if err := w.hear(h); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -219,6 +249,9 @@ func (w *watcher) retryAnchor(ctx context.Context) error {
 		return nil // as before
 	}
 	if _, err := w.repairRules(ctx); err != nil && ctx.Err() == nil {
+		if errors.Is(err, ErrTornDown) {
+			return nil // which the next step hears
+		}
 		w.failed(err, time.Now())
 	}
 	return nil
