@@ -105,16 +105,14 @@ func (a *anchor) vouch(have *nft.Ruleset, b *nft.Batch) {
 
 // repairJudged repairs the ruleset under the anchor. What vouches comes in a
 // commit of its own: in one, the kernel puts it in force before what judges.
-func (fw *Firewall) repairJudged(ctx context.Context, also func(have *nft.Ruleset, b *nft.Batch)) (objects int, err error) {
+func (fw *Firewall) repairJudged(ctx context.Context, also func(have *nft.Ruleset, b *nft.Batch) error) (objects int, err error) {
 	var late nft.Batch
-	objects, err = fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) {
+	objects, err = fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) error {
 		late = nft.Batch{}
 		if fw.anchor != nil {
 			fw.anchor.vouch(have, &late)
 		}
-		if also != nil {
-			also(have, b)
-		}
+		return also(have, b)
 	})
 	if err == nil {
 		err = fw.commitAside(ctx, late)

@@ -11,7 +11,7 @@ import (
 // repair brings the kernel back to what it should be, and returns how many objects
 // that took. also may add to the batch, which it is part of. What flows have to end
 // is left to purge.
-func (fw *Firewall) repair(ctx context.Context, also func(have *nft.Ruleset, b *nft.Batch)) (objects int, err error) {
+func (fw *Firewall) repair(ctx context.Context, also func(have *nft.Ruleset, b *nft.Batch) error) (objects int, err error) {
 	own := fw.union.Ruleset()
 	have, result, err := fw.converge(ctx, opHeal, func(have *nft.Ruleset) (nft.Batch, error) {
 		recognise(have, own)
@@ -31,7 +31,9 @@ func (fw *Firewall) repair(ctx context.Context, also func(have *nft.Ruleset, b *
 		b = fw.withCounters(b)
 		fw.mendPolicies(have, &b)
 		if also != nil {
-			also(have, &b)
+			if err := also(have, &b); err != nil {
+				return nft.Batch{}, err
+			}
 		}
 		if n := b.Len(); n > 0 {
 			objects = n

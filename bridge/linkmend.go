@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -31,7 +32,7 @@ func (w *watcher) linksChanged() {
 }
 
 // mendLinks looks at links, and repairs what is wrong.
-func (w *watcher) mendLinks() error {
+func (w *watcher) mendLinks(ctx context.Context) error {
 	since := time.Now()
 	w.fw.mu.Lock()
 	if w.fw.closed {
@@ -42,14 +43,17 @@ func (w *watcher) mendLinks() error {
 	var err error
 	for range maxLooks {
 		var more []string
-		if more, err = w.fw.mendLinks(); len(more) > 0 {
+		if more, err = w.fw.mendLinks(func() error { return w.lookForMark(ctx) }); len(more) > 0 {
 			changes = append(changes, slices.DeleteFunc(more, func(s string) bool { return slices.Contains(changes, s) })...)
 		}
-		if err == nil {
+		if err == nil || errors.Is(err, ErrTornDown) {
 			break
 		}
 	}
 	w.fw.mu.Unlock()
+	if errors.Is(err, ErrTornDown) {
+		return nil // which is looked at first
+	}
 	now := time.Now()
 	w.linksDue = false
 	if len(changes) > 0 {
@@ -73,14 +77,18 @@ func (w *watcher) mendLinks() error {
 
 // mendLinks brings bridges, their ports, addresses and sysctls back to what the
 // facts say, and returns what was wrong, in words. Links of the containers' own
-// that are gone stay so. fw.mu is held.
-func (fw *Firewall) mendLinks() (changes []string, err error) {
+// that are gone stay so. may is asked when they were looked at, and nothing is done
+// if it fails. fw.mu is held.
+func (fw *Firewall) mendLinks(may func() error) (changes []string, err error) {
 	if fw.links == nil || len(fw.state.networks) == 0 {
 		return nil, nil
 	}
 	seen, err := fw.links.look()
 	if err != nil {
 		return nil, fmt.Errorf("bridge: watch links: %w", err)
+	}
+	if err := may(); err != nil {
+		return nil, err
 	}
 	m := linkMender{fw.links, seen, nil, nil}
 	for f, fact := range fw.state.forwarding {
@@ -233,7 +241,7 @@ func (m *linkMender) loopback(use loopbackUse, again bool) {
 	if link == nil {
 		return
 	}
-	lost := !m.seen.loopback[link.Attrs().Index]
+	lost := again || !m.seen.loopback[link.Attrs().Index]
 	if use.family == nft.IPv4 {
 		lost = false
 		m.failed(inNamespace(m.links.ns, func() error {

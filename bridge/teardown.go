@@ -15,6 +15,8 @@ import (
 // DOCKER-USER chain that holds rules, and chains and sets of their own, stay, with
 // the table, and nothing of ours jumps to them.
 //
+// A process that watches the same host takes it for what it is: see [ErrTornDown].
+//
 // If such a chain leads to one of ours other than DOCKER-USER, or uses one of our
 // sets, Teardown changes nothing and fails with an error that matches
 // unix.EBUSY and says which.
@@ -57,7 +59,11 @@ func (fw *Firewall) teardownRules(ctx context.Context) error {
 	own := fw.union.Ruleset()
 	have, _, err := fw.converge(ctx, opTeardown, func(have *nft.Ruleset) (nft.Batch, error) {
 		recognise(have, own)
-		return fw.dismantle(have, own)
+		b, err := fw.dismantle(have, own)
+		if b.Len() > 0 {
+			markTeardown(&b)
+		}
+		return b, err
 	})
 	return fw.explainBusy(have, own, err)
 }

@@ -293,7 +293,7 @@ func (fw *Firewall) Heal(ctx context.Context) (healed bool, err error) {
 	if fw.closed {
 		return false, ErrClosed
 	}
-	objects, err := fw.repairJudged(ctx, nil)
+	objects, err := fw.repairJudged(ctx, func(*nft.Ruleset, *nft.Batch) error { return nil })
 	if err != nil {
 		return false, fmt.Errorf("bridge: heal: %w", err)
 	}

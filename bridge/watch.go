@@ -19,7 +19,8 @@ var ErrWatched = errors.New("bridge: the firewall is watched already")
 // rules, in one transaction, and bridges with their addresses and sysctls. It
 // goes on until the context ends, or the loop is left; the first event is
 // [Watching], when everything is in place. An error ends it: [ErrClosed] when the
-// firewall was closed, [ErrWatched] if it is watched already.
+// firewall was closed, [ErrTornDown] when another process has torn it down,
+// [ErrWatched] if it is watched already.
 //
 // Repairs do not wait for the loop's body, which may call the Firewall, Update
 // included. If it takes its time, the oldest of 256 events make room.
@@ -83,6 +84,11 @@ type watcher struct {
 
 	// seen is the last generation that was heard of.
 	seen uint32
+	// early was received, and is still to be heard: see receive.
+	early []heard
+	// running says that somebody feeds, and torn, that there was a teardown.
+	running bool
+	torn    *deed
 	// deeds wait for a repair, due at a time.
 	deeds []deed
 	due   time.Time
@@ -147,7 +153,7 @@ func (w *watcher) first(ctx context.Context) error {
 	var changes []string
 	var failed error
 	if w.links != nil {
-		changes, failed = w.fw.mendLinks()
+		changes, failed = w.fw.mendLinks(func() error { return nil })
 	}
 	if w.fw.users, _, err = w.fw.loadUsers(ctx); err != nil {
 		return err
@@ -168,11 +174,15 @@ func (w *watcher) repairRules(ctx context.Context) (objects int, err error) {
 	if !w.cfg.NoAnchor && !w.never && fw.anchor == nil {
 		fw.anchor = fw.newAnchor()
 		ours := 0
-		_, err = fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) {
+		_, err = fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) error {
+			if err := w.meant(ctx, have, b); err != nil {
+				return err
+			}
 			ours = b.Len()
 			w.restore(have, b)
 			fw.anchor.vouch(have, b)
 			fw.anchor.raise(fw.state, b)
+			return nil
 		})
 		if err == nil {
 			w.unanchored, w.told = "", false
@@ -186,7 +196,13 @@ func (w *watcher) repairRules(ctx context.Context) (objects int, err error) {
 		w.never = errors.Is(err, unix.EOPNOTSUPP)
 		w.unanchored = reason
 	}
-	return fw.repairJudged(ctx, w.restore)
+	return fw.repairJudged(ctx, func(have *nft.Ruleset, b *nft.Batch) error {
+		if err := w.meant(ctx, have, b); err != nil {
+			return err
+		}
+		w.restore(have, b)
+		return nil
+	})
 }
 
 // restore adds what users have lost to a repair.
@@ -197,6 +213,12 @@ func (w *watcher) restore(have *nft.Ruleset, b *nft.Batch) {
 	if w.missed && b.Len() > 0 {
 		for _, t := range w.fw.userTables() {
 			w.keep.wiped[t] = true // as far as is known
+		}
+	}
+	for _, t := range w.fw.userTables() {
+		chain := nft.ID{Kind: nft.KindChain, Table: t, Name: w.fw.layout.UserChain(t.Family).Name}
+		if have.Lookup(chain) == nil {
+			w.keep.wiped[t] = true // with ours that jumps to it, though it was not heard of yet
 		}
 	}
 	w.keep.count = w.keep.restore(w.fw, have, b)
@@ -238,6 +260,7 @@ func (w *watcher) stop() {
 // run listens and repairs until the context ends, or the firewall.
 func (w *watcher) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	w.running = true
 	listening := make(chan struct{})
 	go func() {
 		defer close(listening)
@@ -260,9 +283,7 @@ func (w *watcher) run(ctx context.Context) error {
 			alarm.Stop()
 			return ErrClosed
 		case h := <-w.feed:
-			if err := w.hear(h); err != nil {
-				return err
-			}
+			w.early = append(w.early, h)
 		case <-links:
 			w.linksChanged()
 		case <-alarm.C:
@@ -282,6 +303,9 @@ func (w *watcher) wake() time.Time {
 		if t.Before(at) {
 			at = t
 		}
+	}
+	if len(w.early) > 0 {
+		return time.Time{}
 	}
 	if w.damaged() {
 		earlier(w.due)

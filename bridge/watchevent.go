@@ -44,10 +44,14 @@ const (
 	// Missed says that changes came faster than they could be heard. Everything
 	// is compared, and what was changed by whom is not known.
 	Missed
+	// TornDown says that By has torn the firewall down, which is no damage, and the
+	// last event.
+	TornDown
 )
 
 var eventWords = [...]string{
 	"", "watching", "damaged", "touched", "repaired", "adopted", "failed", "backing-off", "calm", "unanchored", "missed",
+	"torn-down",
 }
 
 // String returns the kind as it stands in JSON: "backing-off".
@@ -149,6 +153,8 @@ func (e Event) String() string {
 		out.WriteString("nobody damages the rules any more")
 	case Unanchored:
 		out.WriteString("there is no anchor: a flush of the ruleset will end connections and open networks until the repair")
+	case TornDown:
+		fmt.Fprintf(&out, "%s has torn the firewall down", e.By)
 	case Missed:
 		out.WriteString("changes came too fast to be heard")
 	default:

@@ -56,6 +56,9 @@ func (w *watcher) hear(h heard) error {
 	}
 	d := w.fw.judgeDeed(h.t, h.at)
 	w.fw.mu.Unlock()
+	if isTeardown(h.t) {
+		w.torn = &d
+	}
 	if d.edited {
 		w.keep.dirty = true
 		if !d.harm && !d.maybe && !d.own {

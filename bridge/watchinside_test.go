@@ -187,7 +187,11 @@ func TestAnchorOfAKilledProcess(t *testing.T) {
 		}
 		fw.mu.Lock()
 		fw.anchor = fw.newAnchor()
-		_, err := fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) { fw.anchor.vouch(have, b); fw.anchor.raise(fw.state, b) })
+		_, err := fw.repair(ctx, func(have *nft.Ruleset, b *nft.Batch) error {
+			fw.anchor.vouch(have, b)
+			fw.anchor.raise(fw.state, b)
+			return nil
+		})
 		fw.anchor = nil
 		err = errors.Join(err, fw.conn.Close()) // as when the process ends
 		fw.mu.Unlock()

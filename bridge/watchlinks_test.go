@@ -44,7 +44,6 @@ func TestWatchRepairsLinks(t *testing.T) {
 		if w.ipv4Only && slices.Contains(c.command, "-6") {
 			continue
 		}
-		t.Log(c.command)
 		if c.command == nil {
 			w.host.SetSysctl("net.ipv4.conf.br-a.route_localnet", "0")
 		} else {
@@ -53,7 +52,6 @@ func TestWatchRepairsLinks(t *testing.T) {
 		missing := slices.Clone(c.changes)
 		for first := true; first || len(missing) > 0; first = false {
 			damage, _ := v.repaired("")
-			t.Log(damage)
 			missing = slices.DeleteFunc(missing, func(s string) bool { return slices.Contains(damage.Changes, s) })
 			if damage.By != (bridge.Process{}) {
 				t.Error(damage.By)

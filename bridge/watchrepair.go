@@ -13,11 +13,17 @@ func (w *watcher) step(ctx context.Context) error {
 	for more := true; more; { // what has come already
 		select {
 		case h := <-w.feed:
-			if err := w.hear(h); err != nil {
-				return err
-			}
+			w.early = append(w.early, h)
 		default:
 			more = false
+		}
+	}
+	if err := w.hearEarly(); err != nil {
+		return err
+	}
+	if w.torn != nil {
+		if err := w.lookForTeardown(ctx); err != nil {
+			return err
 		}
 	}
 	// Once: if it fails, or there is more to repair by then, the run is soon back,
@@ -28,7 +34,7 @@ func (w *watcher) step(ctx context.Context) error {
 		}
 	}
 	if w.linksDue && !time.Now().Before(w.linksAt) {
-		if err := w.mendLinks(); err != nil {
+		if err := w.mendLinks(ctx); err != nil {
 			return err
 		}
 	}
@@ -36,10 +42,8 @@ func (w *watcher) step(ctx context.Context) error {
 		w.backing = false
 		w.tell(Event{Kind: Calm})
 	}
-	if w.keep.dirty && !w.damaged() {
-		if err := w.remember(ctx); err != nil {
-			return err
-		}
+	if err := w.remember(ctx); err != nil {
+		return err
 	}
 	if now := time.Now(); !now.Before(w.checkAt) {
 		w.checkAt = now.Add(w.cfg.CheckInterval)
@@ -91,6 +95,9 @@ func (w *watcher) repair(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if errors.Is(err, ErrTornDown) {
+			return w.tornDown()
+		}
 		w.failed(err, now)
 		return nil
 	}
@@ -125,6 +132,9 @@ func (w *watcher) repair(ctx context.Context) error {
 	if objects > 0 {
 		w.pause.repaired(now)
 	}
+	if err := w.remember(ctx); err != nil {
+		return err
+	}
 	e := Event{Kind: Repaired, Objects: max(0, objects-users), UserRules: users, Generation: repaired, Took: now.Sub(since)}
 	if lost != nil {
 		e.Reason = "rules of the user's could not be put back: " + lost.Error()
@@ -149,31 +159,55 @@ const patience = 5 * time.Second
 
 // catchUp hears what was committed up to a generation.
 func (w *watcher) catchUp(ctx context.Context, generation uint32) error {
+	w.receive(ctx, generation)
+	return w.hearEarly()
+}
+
+// receive takes what was committed up to a generation, which is heard later.
+func (w *watcher) receive(ctx context.Context, generation uint32) {
+	last := w.seen
+	if n := len(w.early); n > 0 {
+		if last = w.early[n-1].t.Generation; w.early[n-1].err != nil {
+			return
+		}
+	}
 	late := time.NewTimer(patience)
 	defer late.Stop()
-	for newer(generation, w.seen) {
+	for w.running && newer(generation, last) {
 		select {
 		case h := <-w.feed:
-			if err := w.hear(h); err != nil {
-				return err
-			}
-			if errors.Is(h.err, nft.ErrOverrun) {
-				return nil
+			w.early = append(w.early, h)
+			if last = h.t.Generation; h.err != nil {
+				return
 			}
 		case <-late.C:
-			return nil
+			return
 		case <-ctx.Done():
-			return nil
+			return
 		case <-w.fw.ended:
-			return ErrClosed
+			return
+		}
+	}
+}
+
+// hearEarly hears what was received.
+func (w *watcher) hearEarly() error {
+	for len(w.early) > 0 {
+		h := w.early[0]
+		w.early = w.early[1:]
+		if err := w.hear(h); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// remember reads what users have in our tables, unless it turns out that
-// somebody has just flushed it.
+// remember reads what users have in our tables, if that has changed, unless it
+// turns out that somebody has just flushed it.
 func (w *watcher) remember(ctx context.Context) error {
+	if !w.keep.dirty || w.damaged() {
+		return nil
+	}
 	w.fw.mu.Lock()
 	if w.fw.closed {
 		w.fw.mu.Unlock()
@@ -219,6 +253,9 @@ func (w *watcher) retryAnchor(ctx context.Context) error {
 		return nil // as before
 	}
 	if _, err := w.repairRules(ctx); err != nil && ctx.Err() == nil {
+		if errors.Is(err, ErrTornDown) {
+			return nil // which the next step hears
+		}
 		w.failed(err, time.Now())
 	}
 	return nil

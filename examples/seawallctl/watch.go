@@ -11,7 +11,7 @@ import (
 
 func watchCommand() *command {
 	c := newCommand("watch", "watch [--json] [--no-anchor] [--forget-user-rules] [--keep-links]",
-		"repair what others damage, and tell about it, until interrupted",
+		"repair what others damage, and tell about it, until interrupted, or the firewall is taken down",
 		"seawallctl watch           # the first line is \"watching\": from now on all is guarded",
 		"seawallctl watch --json    # an event a line",
 		"# while it runs, tables seawall-anchor keep connections alive when others flush the ruleset,",
@@ -43,6 +43,9 @@ func (s *session) watch(ctx context.Context, fw *bridge.Firewall) error {
 	encoder := json.NewEncoder(s.stdout)
 	encoder.SetEscapeHTML(false)
 	for event, err := range fw.Watch(ctx) {
+		if errors.Is(err, bridge.ErrTornDown) {
+			return nil // the last event has said so
+		}
 		if err == nil && s.json {
 			err = encoder.Encode(event)
 		} else if err == nil {

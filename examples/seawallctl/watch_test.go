@@ -18,6 +18,7 @@ type watching struct {
 	l     *lab
 	lines chan string
 	stop  func() int
+	wait  func() int // until it ends by itself
 }
 
 // watch starts the program, which has to say that it watches.
@@ -40,12 +41,15 @@ func (l *lab) watch(args ...string) *watching {
 			w.lines <- s.Text()
 		}
 	}()
-	w.stop = func() int {
-		_ = c.Process.Signal(os.Interrupt)
+	w.wait = func() int {
 		<-ended
 		_ = c.Wait()
 		w.stop = func() int { return 0 }
 		return c.ProcessState.ExitCode()
+	}
+	w.stop = func() int {
+		_ = c.Process.Signal(os.Interrupt)
+		return w.wait()
 	}
 	l.t.Cleanup(func() { w.stop() })
 	return w
@@ -145,6 +149,25 @@ func TestWatchJSON(t *testing.T) {
 	}
 	if out := l.run("apply", "-f", "testdata/web.yaml"); !strings.Contains(out, "that others had damaged\n- publish web/c2 8082:80\n") {
 		t.Errorf("applied: %s", out)
+	}
+}
+
+// Who takes the firewall down means it: a Watch repairs nothing, says so, and ends.
+func TestWatchEndsWithDown(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.run("apply", "-f", "testdata/web.yaml")
+	w := l.watch()
+	w.next("watching")
+	l.run("down", "--links")
+	if line := w.next("torn"); !strings.Contains(line, "has torn the firewall down") {
+		t.Error(line)
+	}
+	if code := w.wait(); code != 0 {
+		t.Errorf("it ended with status %d", code)
+	}
+	for _, table := range l.ruleset().Tables() {
+		t.Errorf("%s is there", table.Ref())
 	}
 }
 
