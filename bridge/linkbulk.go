@@ -12,10 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whoever deletes a link waits until no processor looks at it any more: some
-// 20 ms for a bridge, and 200 bridges are four seconds and more. The kernel
-// deletes all links of a group together, and waits but a few times. So links are
-// put into a group that nobody uses, and the group is deleted.
+// Whoever deletes a link waits, several times, until no processor looks at it any
+// more. The kernel deletes all links of a group together (IFLA_GROUP of
+// RTM_DELLINK), and then waits only once for each bridge: some 20 ms, in
+// br_multicast_dev_del. So links are put into a group that nobody uses, and the
+// group is deleted.
 
 const (
 	// bulkFrom is from how many links on that is worth a look at all of the
