@@ -7,7 +7,6 @@ import (
 	"log/slog"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/seawall-net/seawall/nft"
 )
@@ -55,17 +54,17 @@ func (fw *Firewall) removeLeftovers() error {
 	if err != nil {
 		return err
 	}
-	var errs []error
+	var leftovers []netlink.Link
 	for name, l := range all {
 		known := fw.state.bridges[name] != nil || fw.state.interfaces[name] != nil
 		if !known && l.own && (l.kind == "bridge" || l.kind == "veth") || l.half {
-			err := fw.links.h.LinkDel(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: l.index}})
-			if err != nil && !errors.Is(err, unix.ENODEV) { // with its peer, perhaps
-				errs = append(errs, fmt.Errorf("delete %s, which was left behind: %w", name, err))
-			}
+			leftovers = append(leftovers, &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: l.index, Name: name}})
 		}
 	}
-	return errors.Join(errs...)
+	if err := fw.links.deleteAll(leftovers); err != nil {
+		return fmt.Errorf("what was left behind: %w", err)
+	}
+	return nil
 }
 
 // alignForwarding switches forwarding on where that is a fact.

@@ -83,6 +83,7 @@ type Counters struct {
 	facts  []Fact // of the host
 	have   *nft.Ruleset
 	rules  map[nft.ID]Count // finding one among many takes time
+	gates  []*nft.Rule      // those that drop what is out of scope: bindings share them
 	open   openFlows
 	taken  time.Time
 }
@@ -121,6 +122,9 @@ func (fw *Firewall) Counters(ctx context.Context) (*Counters, error) {
 		if r, ok := r.(*nft.Rule); ok && r.Key != "" {
 			if packets, bytes, ok := r.Count(); ok {
 				c.rules[r.ID()] = Count{packets, bytes}
+				if Reason(r.Comment) == OutOfScope {
+					c.gates = append(c.gates, r)
+				}
 			}
 		}
 	}
@@ -214,6 +218,9 @@ func (c *Counters) Host() HostCounters {
 				c.addDrop(r, &out.Dropped, &out.Drops)
 			}
 		})
+	}
+	for _, r := range c.gates {
+		c.addDrop(r, &out.Dropped, &out.Drops)
 	}
 	return out
 }

@@ -23,6 +23,7 @@ type hostLink struct {
 	// master is the bridge that it is a port of, hairpin the port's mode.
 	master  int
 	hairpin bool
+	group   uint32
 }
 
 // list returns the host's links by name. All are read at once.
@@ -44,6 +45,9 @@ func (l *links) list() (map[string]hostLink, error) {
 			}
 			if b := attribute(attrs, []uint16{unix.IFLA_MASTER}); len(b) == 4 {
 				link.master = int(nl.NativeEndian().Uint32(b))
+			}
+			if b := attribute(attrs, []uint16{unix.IFLA_GROUP}); len(b) == 4 {
+				link.group = nl.NativeEndian().Uint32(b)
 			}
 			if mode := attribute(attrs, []uint16{unix.IFLA_LINKINFO, nl.IFLA_INFO_SLAVE_DATA, nl.IFLA_BRPORT_MODE}); len(mode) == 1 {
 				link.hairpin = mode[0] != 0

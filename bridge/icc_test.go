@@ -62,15 +62,16 @@ func TestNoICCForFrames(t *testing.T) {
 // Published ports of siblings, and the endpoint's own, work without ICC, and nothing else does.
 func TestNoICC(t *testing.T) {
 	t.Parallel()
-	eachFilter(t, func(t *testing.T, filter string) {
-		w := newWorld(t, bridge.Config{})
-		w.networkApart()
-		w.networkB()
-		w.filterBridges(filter)
-		w.container("a", "a1", 2, "8080:80", "8080:80/udp", "8080:80/sctp")
-		w.container("a", "a2", 3)
-		w.container("b", "b1", 2)
-		w.fates(`
+	for _, filter := range bridgeFilters(t) {
+		eachDropLog(t, filter, func(t *testing.T, log *bridge.DropLog) {
+			w := newWorld(t, bridge.Config{LogDrops: log})
+			w.networkApart()
+			w.networkB()
+			w.filterBridges(filter)
+			w.container("a", "a1", 2, "8080:80", "8080:80/udp", "8080:80/sctp")
+			w.container("a", "a2", 3)
+			w.container("b", "b1", 2)
+			w.fates(`
 			a2    tcp,udp,sctp  a1:80      silent
 			a2    icmp          a1         silent
 			a1    tcp,udp       a2:81      silent
@@ -86,8 +87,9 @@ func TestNoICC(t *testing.T) {
 			host  tcp,udp,sctp  a2:80      a2 sees gw-a
 			a1    tcp,udp,sctp  ext:80     ext sees host
 		`)
-		w.noWayByTheHost("a2", "a1")
-	})
+			w.noWayByTheHost("a2", "a1")
+		})
+	}
 }
 
 // noWayByTheHost sends packets to a sibling's address by way of the host's MAC, which must not pass them on.

@@ -21,9 +21,8 @@ func twoNetworks(t *testing.T, cfg bridge.Config) *world {
 func TestIsolation(t *testing.T) {
 	t.Parallel()
 	for _, filter := range bridgeFilters(t) {
-		t.Run(filter, func(t *testing.T) {
-			t.Parallel()
-			w := twoNetworks(t, bridge.Config{})
+		eachDropLog(t, filter, func(t *testing.T, log *bridge.DropLog) {
+			w := twoNetworks(t, bridge.Config{LogDrops: log})
 			w.filterBridges(filter)
 			w.fates(`
 				# Within a network everything is open.

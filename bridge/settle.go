@@ -146,20 +146,21 @@ func (fw *Firewall) deleteLinks(tx *Tx) error {
 		return nil
 	}
 	var errs []error
+	var names []string
 	for _, a := range tx.log {
 		if a.add || tx.linksStay(a.fact) {
 			continue
 		}
 		switch f := a.fact.(type) {
 		case *Endpoint:
-			errs = append(errs, fw.links.disconnect(f))
+			names = append(names, f.Spec.HostIfName)
 		case *Network:
 			if heir := fw.state.bridges[f.Spec.Bridge]; heir != nil { // of the same Tx
 				errs = append(errs, fw.links.takeAddresses(f, heir))
 			} else {
-				errs = append(errs, fw.links.remove(f))
+				names = append(names, f.Spec.Bridge)
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, fw.links.removeAll(names))...)
 }

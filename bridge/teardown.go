@@ -42,13 +42,15 @@ func (fw *Firewall) Teardown(ctx context.Context) error {
 	}
 	var errs []error
 	if fw.links != nil {
+		var names []string
 		for _, n := range fw.state.networks {
 			// The bridge does not take its ports along.
 			for _, e := range n.endpoints {
-				errs = append(errs, fw.links.disconnect(e.fact))
+				names = append(names, e.fact.Spec.HostIfName)
 			}
-			errs = append(errs, fw.links.remove(n.fact))
+			names = append(names, n.fact.Spec.Bridge)
 		}
+		errs = append(errs, fw.links.removeAll(names))
 	}
 	fw.flows.owe(all.log)
 	fw.purge(ctx)

@@ -96,7 +96,7 @@ func (a *application) rehearse(ctx context.Context) error {
 		return err
 	default:
 		defer fw.Close()
-		if err := a.sameLayout(is); err != nil {
+		if err := a.rehearseMove(ctx, fw, is); err != nil {
 			return err
 		}
 		have = fw.View()
@@ -126,15 +126,15 @@ func (a *application) carryOut(ctx context.Context) (err error) {
 	case err != nil:
 		return err
 	default:
-		if err := a.sameLayout(is); err != nil {
-			return err
-		}
 		a.is = is
 		a.options = plan.Options(is.Layout, &is.Host, a.doc.Layout, &a.doc.Host)
+		if is.Layout != a.doc.Layout {
+			cfg.Former, former.Former = former.Layout, cfg.Layout
+		}
 	}
 	fw, repaired, err := a.openRepaired(ctx, cfg)
 	if err != nil {
-		return err
+		return a.blameMove(err)
 	}
 	if repaired > 0 {
 		a.options = append(a.options, plan.Line{Op: "~", Kind: "firewall", Detail: fmt.Sprintf("%d objects that others had damaged", repaired)})
@@ -145,17 +145,8 @@ func (a *application) carryOut(ctx context.Context) (err error) {
 	return errors.Join(a.print(a.lines, fw.Generation()), fw.Close())
 }
 
-// sameLayout refuses another layout than the firewall has: no container would be
-// protected on the way.
-func (a *application) sameLayout(is *bridge.Installation) error {
-	if is.Layout == a.doc.Layout {
-		return nil
-	}
-	return a.doc.BlameFirewall("layout", fmt.Errorf("firewall: layout: the firewall on this host is %s, and cannot become %s while it is there: seawallctl down comes before", is.Layout, a.doc.Layout))
-}
-
 // takeBack undoes what opening has done: a new firewall goes, and an old one has
-// its options again.
+// its layout and its options again.
 func (a *application) takeBack(fw *bridge.Firewall, former bridge.Config) error {
 	ctx := context.Background() // that of the command may be done
 	if a.is == nil {

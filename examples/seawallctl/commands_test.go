@@ -253,9 +253,6 @@ func TestRefusedDocuments(t *testing.T) {
 			t.Errorf("%s: the forward policy is %v", name, policy)
 		}
 	}
-	for _, dry := range []string{"--dry-run=true", "--dry-run=false"} {
-		l.refused(2, "standard input:2: firewall: layout: the firewall on this host is native, and cannot become hybrid while it is there", "firewall:\n  layout: hybrid\n", "apply", "-f", "-", dry)
-	}
 	l.runWith("firewall: {forward_policy: drop}\nnetworks: []\n", "apply", "-f", "-")
 	if policy := l.listing()["firewall"].(map[string]any)["forward_policy"]; policy != "drop" {
 		t.Errorf("the forward policy is %v", policy)

@@ -154,5 +154,5 @@ func (d *Document) BlameUser(err error, f nft.Family) error {
 
 // BlameFirewall is Blame for one of the firewall's own options.
 func (d *Document) BlameFirewall(option string, err error) error {
-	return d.refused(place{line: d.firewall.of(option)}, err)
+	return &Error{d.File, d.firewall.of(option), err.Error(), err}
 }
