@@ -38,7 +38,7 @@ func (e *RebuildError) Error() string {
 		name    string
 		objects []string
 	}{{"missing", e.Missing}, {"not explained", e.Extra}} {
-		const few = 4
+		const few = 400
 		if n := len(l.objects); n > few {
 			what = append(what, fmt.Sprintf("%s: %s and %d more", l.name, strings.Join(l.objects[:few], "; "), n-few))
 		} else if n > 0 {

@@ -90,27 +90,61 @@ func unspecifiedOf(f nft.Family) netip.Addr {
 func (s *search) findPublished(f nft.Family) {
 	for _, set := range []string{"published-any", "published", "ranges"} {
 		for _, e := range s.elements(f, set) {
-			l := look(e)
 			p, ok := readPublished(f, set, e)
 			end := s.endpoints[p.to]
-			if !ok || end == nil || s.used[l] {
+			if !ok || end == nil || s.used[look(e)] {
 				continue // what is left will be told
 			}
-			port := portmap.Binding{Proto: p.proto, Host: p.host, Container: p.container}
-			g := end.Network.gateway(f)
-			general := p.addr.IsUnspecified() && !g.HostBinding.IsValid() || p.addr == g.HostBinding
-			for _, scope := range s.scopes(f, set, e, p) {
-				if general && s.bind(end, port, scope, l) {
-					break
-				}
-				port := port
-				port.HostAddr = p.addr
-				if s.bind(end, port, scope, l) {
+			for _, n := range s.lengths(f, p, end) {
+				if s.bindPublished(f, set, e, p.long(n), end) {
 					break
 				}
 			}
 		}
 	}
+}
+
+// lengths are how many ports there may be from one on that were published together.
+// It makes a difference only for what is left to a proxy, or is for some.
+func (s *search) lengths(f nft.Family, p published, e *Endpoint) (out []uint16) {
+	if p.host.Len() > 1 {
+		return []uint16{uint16(p.host.Len())}
+	}
+	addr, proto, port := nft.Addr(p.addr), nft.Proto(nft.L4Proto(p.proto.Number())), nft.Port(p.host.First)
+	for _, r := range []*nft.Element{
+		s.element(f, "own-ranges", nft.Key(nft.Name(e.Network.Spec.Bridge), addr, proto, port)),
+		s.element(f, "gate-ranges", nft.Key(addr, proto, port)),
+	} {
+		if r != nil && len(r.End) >= 4 {
+			last := binary.BigEndian.Uint16([]byte(r.End[len(r.End)-4:]))
+			out = append(out, last-p.host.First+1)
+		}
+	}
+	return append(out, 1)
+}
+
+// long is the same for n ports from the first on.
+func (p published) long(n uint16) published {
+	p.host.Last, p.container.Last = p.host.First+n-1, p.container.First+n-1
+	return p
+}
+
+// bindPublished takes the binding that an element is of.
+func (s *search) bindPublished(f nft.Family, set string, e *nft.Element, p published, end *Endpoint) bool {
+	port := portmap.Binding{Proto: p.proto, Host: p.host, Container: p.container}
+	g := end.Network.gateway(f)
+	general := p.addr.IsUnspecified() && !g.HostBinding.IsValid() || p.addr == g.HostBinding
+	for _, scope := range s.scopes(f, set, e, p) {
+		if general && s.bind(end, port, scope, look(e)) {
+			return true
+		}
+		port := port
+		port.HostAddr = p.addr
+		if s.bind(end, port, scope, look(e)) {
+			return true
+		}
+	}
+	return false
 }
 
 // bind takes a binding, if all that it needs is there, and what it is to explain is
@@ -196,14 +230,21 @@ func other(f nft.Family) nft.Family {
 	return nft.IPv6
 }
 
-// gateSets are the maps that lead to the gates of what is in the maps of
-// translations.
-var gateSets = map[string]string{"published-any": "gates-any", "published": "gates", "ranges": "gate-ranges"}
+// gate returns what leads to the gate of a published port, or nil.
+func (s *search) gate(f nft.Family, set string, e *nft.Element, p published) *nft.Element {
+	if p.host.Len() > 1 {
+		return s.element(f, "gate-ranges", nft.Key(nft.Addr(p.addr), nft.Proto(nft.L4Proto(p.proto.Number())), nft.Port(p.host.First)))
+	}
+	if set == "published-any" {
+		return s.element(f, "gates-any", e.Key)
+	}
+	return s.element(f, "gates", e.Key)
+}
 
 // scopes are the scopes that a published port may have: everybody where there is no
 // gate.
 func (s *search) scopes(f nft.Family, set string, e *nft.Element, p published) (out []Scope) {
-	gate := s.element(f, gateSets[set], e.Key)
+	gate := s.gate(f, set, e, p)
 	if gate == nil {
 		return []Scope{{}}
 	}
@@ -212,13 +253,13 @@ func (s *search) scopes(f nft.Family, set string, e *nft.Element, p published) (
 		return last != nft.Return()
 	}
 	var others []allowance
-	for set, gates := range gateSets {
+	for _, set := range []string{"published-any", "published", "ranges"} {
 		for _, o := range s.elements(other(f), set) {
 			q, ok := readPublished(other(f), set, o)
-			if !ok || q.proto != p.proto || q.host != p.host || s.endpoints[q.to] != s.endpoints[p.to] {
+			if !ok || q.proto != p.proto || q.host.First != p.host.First || s.endpoints[q.to] != s.endpoints[p.to] {
 				continue
 			}
-			if gate := s.element(other(f), gates, o.Key); gate != nil {
+			if gate := s.gate(other(f), set, o, q.long(uint16(p.host.Len()))); gate != nil {
 				others = append(others, s.allowances(other(f), gate.Verdict.Chain, ended)...)
 			}
 		}
