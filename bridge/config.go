@@ -26,20 +26,6 @@ type Config struct {
 	// in the syntax of the table that they are in then. What the new layout cannot
 	// do is refused with a [*LayoutError]. Nil is that there is no other.
 	Former Layout
-	// Rebuild has Open find out the facts from the rules where their records are
-	// lost, as after a ruleset was saved and loaded as text (nft list ruleset), and
-	// write the records again, in one transaction in which no packet sees a
-	// difference. Without it, and where there are no records but the rules are not
-	// exactly those of some networks, endpoints and ports, Open changes nothing, and
-	// fails with a [*RecordsError] or a [*RebuildError], which says what is missing
-	// or left over. It is for the native layout and those that judge and translate in its
-	// maps. Not in the rules, and so lost, are: the order in which things were made,
-	// options that make no difference, publications and links that open nothing,
-	// which port of the host a port was for that is not translated, and that a port
-	// was chosen. Ranges whose ports are others on the host, and the ports of a link,
-	// come back one by one. Names are those in the comments; without them networks are named as their
-	// bridges, and endpoints as their addresses.
-	Rebuild bool
 	// AllowDirectRouting lets packets from outside reach ports that are
 	// published on all of the host's addresses by the endpoints' own, if they
 	// are routed here. DOCKER-USER then

@@ -100,7 +100,7 @@ func (fw *Firewall) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("bridge: open: %w", err)
 	}
-	if err := fw.adoptOrRebuild(ctx); err != nil {
+	if err := fw.adopt(ctx); err != nil {
 		return err
 	}
 	if missing { // until now the kernel had no reason to track connections

@@ -18,7 +18,7 @@ import (
 // packet sees a difference.
 
 // A RebuildError says why rules that have lost their records could not be made
-// facts of: see [Config].Rebuild. It matches [ErrForeignTable]. Nothing was
+// facts of: see [Rebuild]. It matches [ErrForeignTable]. Nothing was
 // changed.
 type RebuildError struct {
 	// Missing and Extra are what the facts that come closest lack, and what they
@@ -38,7 +38,7 @@ func (e *RebuildError) Error() string {
 		name    string
 		objects []string
 	}{{"missing", e.Missing}, {"not explained", e.Extra}} {
-		const few = 400
+		const few = 4
 		if n := len(l.objects); n > few {
 			what = append(what, fmt.Sprintf("%s: %s and %d more", l.name, strings.Join(l.objects[:few], "; "), n-few))
 		} else if n > 0 {
@@ -57,27 +57,59 @@ func (e *RebuildError) Unwrap() []error {
 	return []error{ErrForeignTable, e.Err}
 }
 
-// adoptOrRebuild is adopt and, where records are lost and that is asked for, rebuilds
-// them first.
-func (fw *Firewall) adoptOrRebuild(ctx context.Context) error {
-	err := fw.adopt(ctx)
-	var lost *RecordsError
-	if !fw.cfg.Rebuild || !errors.As(err, &lost) {
-		return err
-	}
-	if err := fw.rebuild(ctx); err != nil {
-		return fmt.Errorf("bridge: open: rebuild: %w", err)
-	}
-	return fw.adopt(ctx) // from here it is as if nothing had been lost
+// Rebuilt is what [Rebuild] has found out.
+type Rebuilt struct {
+	Installation
+	// Lost is how many publications and links there were that open nothing, of which
+	// no rule tells.
+	Lost int
 }
 
-// rebuild writes records for the rules that are there.
-func (fw *Firewall) rebuild(ctx context.Context) error {
-	var lost int
-	_, _, err := fw.converge(ctx, opRebuild, func(have *nft.Ruleset) (b nft.Batch, err error) {
+// Rebuild finds out the facts from the rules where their records are lost, as after
+// a ruleset was saved and loaded as text (nft list ruleset), and writes the records
+// again, in one transaction in which no packet sees a difference. After that,
+// [Open] takes the firewall over; before, it fails with a [*RecordsError].
+//
+// cfg names the namespace and the layout: the native one, or one that judges and
+// translates in its maps. The host's options are those that the rules show; where
+// they make no difference, those of cfg. Also not in the rules, and so lost, are:
+// the order in which things were made, options of networks that make no difference,
+// publications and links that open nothing, which port of the host a port was for
+// that is not translated, and that a port was chosen. Ranges whose ports are others
+// on the host, and those of links, come back port by port. Names are those in the
+// comments; without them networks are named as their bridges, and endpoints as
+// their addresses.
+//
+// It fails with a [*RebuildError] if the rules are not exactly those of some
+// networks, endpoints and ports: then something is damaged, and nothing is changed.
+// It fails with fs.ErrExist if there are records, and with fs.ErrNotExist if there
+// is no firewall.
+func Rebuild(ctx context.Context, cfg Config) (*Rebuilt, error) {
+	r, err := rebuild(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("bridge: rebuild: %w", err)
+	}
+	return r, nil
+}
+
+func rebuild(ctx context.Context, cfg Config) (r *Rebuilt, err error) {
+	cfg.Former = nil
+	fw := newFirewall(cfg)
+	defer func() { err = errors.Join(err, fw.release()) }()
+	if fw.ns, err = namespace(cfg.NetNS); err != nil {
+		return nil, err
+	}
+	if fw.conn, err = nft.Dial(nft.Config{NetNS: fw.ns}); err != nil {
+		return nil, err
+	}
+	r = &Rebuilt{}
+	_, result, err := fw.converge(ctx, opRebuild, func(have *nft.Ruleset) (b nft.Batch, err error) {
+		if err := fw.mustBeLost(have); err != nil {
+			return b, err
+		}
 		have = have.Only(fw.layout.Tables()...)
-		if lost, err = fw.rebuildFrom(have); err != nil {
-			return nft.Batch{}, err
+		if r.Lost, err = fw.rebuildFrom(have); err != nil {
+			return b, err
 		}
 		own := fw.union.Ruleset()
 		fw.kept.recall(have, own)
@@ -85,13 +117,37 @@ func (fw *Firewall) rebuild(ctx context.Context) error {
 		return fw.withCounters(nft.Diff(have, own)), nil
 	})
 	if err != nil {
+		return nil, err
+	}
+	v := fw.state.view()
+	r.Installation = Installation{Layout: fw.layout.Name(), Host: *fw.state.host, Generation: result.Generation}
+	for n := range v.Networks() {
+		r.Networks++
+		for e := range v.Endpoints(n) {
+			r.Endpoints++
+			for range v.Bindings(e) {
+				r.Bindings++
+			}
+		}
+	}
+	fw.logger.LogAttrs(ctx, slog.LevelInfo, "records rebuilt from the rules", slog.Int("networks", r.Networks),
+		slog.Int("endpoints", r.Endpoints), slog.Int("bindings", r.Bindings), slog.Int("lost", r.Lost))
+	return r, nil
+}
+
+// mustBeLost returns an error unless there is a firewall without any records.
+func (fw *Firewall) mustBeLost(have *nft.Ruleset) error {
+	records, err := fw.records(have)
+	var lost *RecordsError
+	switch {
+	case errors.As(err, &lost):
+		return nil
+	case err != nil:
 		return err
+	case len(records) > 0:
+		return fmt.Errorf("the firewall has its records: %w", errExist)
 	}
-	fw.logger.LogAttrs(ctx, slog.LevelInfo, "records were rebuilt from the rules", slog.Int("networks", len(fw.state.networks)))
-	if lost > 0 {
-		fw.logger.LogAttrs(ctx, slog.LevelWarn, "publications and links that open nothing could not be rebuilt", slog.Int("lost", lost))
-	}
-	return nil
+	return fmt.Errorf("there is no firewall on this host: %w", errNotExist)
 }
 
 // rebuildFrom makes facts and union of rules without records. It returns how many

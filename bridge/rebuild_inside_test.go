@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -123,8 +124,22 @@ func TestRebuildFromText(t *testing.T) {
 			if fw, err := Open(ctx, cfg); fw != nil || !errors.As(err, new(*RecordsError)) {
 				t.Fatalf("without asking: %v", err)
 			}
-			cfg.Rebuild = true
+			hints := cfg
+			if rnd.IntN(2) == 0 {
+				hints = p.config() // the rules know better
+				hints.NetNS = ns
+			}
+			r, err := Rebuild(ctx, hints)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Rebuild(ctx, hints); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("again: %v", err)
+			}
 			fw := mustOpen(t, cfg)
+			if v := fw.View(); r.Networks != len(slices.Collect(v.Networks())) || r.Layout != "native" {
+				t.Errorf("rebuilt: %+v", r)
+			}
 			for _, d := range []struct {
 				what      string
 				got, want []string

@@ -230,6 +230,38 @@ func other(f nft.Family) nft.Family {
 	return nft.IPv6
 }
 
+// A portPlace is where a port is published in a family.
+type portPlace struct {
+	family nft.Family
+	proto  portmap.Proto
+	port   uint16
+}
+
+// A publishedBy is what is published, and by which element.
+type publishedBy struct {
+	published
+	set     string
+	element *nft.Element
+}
+
+// publishedAt returns what is published in a family at the first port of p.
+func (s *search) publishedAt(f nft.Family, p published) []publishedBy {
+	if s.byPort == nil {
+		s.byPort = map[portPlace][]publishedBy{}
+		for _, f := range []nft.Family{nft.IPv4, nft.IPv6} {
+			for _, set := range []string{"published-any", "published", "ranges"} {
+				for _, e := range s.elements(f, set) {
+					if p, ok := readPublished(f, set, e); ok {
+						at := portPlace{f, p.proto, p.host.First}
+						s.byPort[at] = append(s.byPort[at], publishedBy{p, set, e})
+					}
+				}
+			}
+		}
+	}
+	return s.byPort[portPlace{f, p.proto, p.host.First}]
+}
+
 // gate returns what leads to the gate of a published port, or nil.
 func (s *search) gate(f nft.Family, set string, e *nft.Element, p published) *nft.Element {
 	if p.host.Len() > 1 {
@@ -253,15 +285,12 @@ func (s *search) scopes(f nft.Family, set string, e *nft.Element, p published) (
 		return last != nft.Return()
 	}
 	var others []allowance
-	for _, set := range []string{"published-any", "published", "ranges"} {
-		for _, o := range s.elements(other(f), set) {
-			q, ok := readPublished(other(f), set, o)
-			if !ok || q.proto != p.proto || q.host.First != p.host.First || s.endpoints[q.to] != s.endpoints[p.to] {
-				continue
-			}
-			if gate := s.gate(other(f), set, o, q.long(uint16(p.host.Len()))); gate != nil {
-				others = append(others, s.allowances(other(f), gate.Verdict.Chain, ended)...)
-			}
+	for _, o := range s.publishedAt(other(f), p) {
+		if s.endpoints[o.to] != s.endpoints[p.to] {
+			continue
+		}
+		if gate := s.gate(other(f), o.set, o.element, o.long(uint16(p.host.Len()))); gate != nil {
+			others = append(others, s.allowances(other(f), gate.Verdict.Chain, ended)...)
 		}
 	}
 	for _, a := range s.allowances(f, gate.Verdict.Chain, ended) {

@@ -30,6 +30,8 @@ type search struct {
 	order     uint64
 	// ports are the bindings by what tells them apart.
 	ports map[searchPort]bool
+	// byPort is what is published, once somebody asked for it.
+	byPort map[portPlace][]publishedBy
 }
 
 type searchPort struct {
