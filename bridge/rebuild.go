@@ -153,15 +153,19 @@ func (fw *Firewall) mustBeLost(have *nft.Ruleset) error {
 // rebuildFrom makes facts and union of rules without records. It returns how many
 // facts of no effect there were, which no rule tells of.
 func (fw *Firewall) rebuildFrom(have *nft.Ruleset) (lost int, err error) {
+	first := newSearch(fw, have, nil)
+	if bad := first.inRecordsOnly(); bad != nil {
+		return 0, bad
+	}
 	var closest *RebuildError
-	for _, host := range newSearch(fw, have, nil).hosts() {
+	for _, host := range first.hosts() {
 		s := newSearch(fw, have, host)
 		bad := s.facts()
 		if bad == nil {
 			bad = s.accept()
 		}
 		if bad == nil {
-			return s.lost()
+			return s.lost(), nil
 		}
 		if closest == nil || bad.size() < closest.size() {
 			closest = bad

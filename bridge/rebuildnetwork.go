@@ -75,8 +75,10 @@ func (s *search) network(bridge string) (*Network, []any, error) {
 		if !g.exists() && !s.subnetFromRules(f, bridge, &g) {
 			return nil, nil, fmt.Errorf("neither a comment nor a rule tells the subnet (%s): %w", f, errNotExist)
 		}
-		if ways[i] = s.ways(base, f, g); len(ways[i]) == 0 {
-			return nil, nil, fmt.Errorf("no options of a network explain the rules about it in table %s: %w", s.table(f), errInvalid)
+		var missing nft.Object
+		if ways[i], missing = s.ways(base, f, g); len(ways[i]) == 0 {
+			return nil, nil, fmt.Errorf("no options of a network explain what is there about it in table %s; those that come closest need %s: %w",
+				s.table(f), s.describe(missing), errNotExist)
 		}
 	}
 	best, found := NetworkSpec{}, false
@@ -109,9 +111,11 @@ func (s *search) network(bridge string) (*Network, []any, error) {
 	return n, use, nil
 }
 
-// ways are the options that go with the rules of one family, by their flags.
-func (s *search) ways(base NetworkSpec, f nft.Family, g Gateway) map[uint64]way {
-	out := map[uint64]way{}
+// ways are the options that go with the rules of one family, by their flags. If there
+// are none, missing is what those lack that come closest.
+func (s *search) ways(base NetworkSpec, f nft.Family, g Gateway) (out map[uint64]way, missing nft.Object) {
+	out = map[uint64]way{}
+	most := -1
 	snats := append([]netip.Addr{{}}, s.snats(f, base.Bridge)...)
 	for flags := range uint64(networkFlags + 1) {
 		for mode := range GatewayMode(4) {
@@ -133,13 +137,17 @@ func (s *search) ways(base NetworkSpec, f nft.Family, g Gateway) map[uint64]way 
 					continue
 				}
 				use, ok := s.fits(&Network{Host: s.host, Order: 1, Spec: spec})
-				if n := distinct(use); ok && n > out[flags].score {
+				n := distinct(use)
+				if !ok && n > most {
+					most, missing = n, s.missing
+				}
+				if ok && n > out[flags].score {
 					out[flags] = way{g, use, n}
 				}
 			}
 		}
 	}
-	return out
+	return out, missing
 }
 
 // readTokens reads what rules compare with: trusted interfaces and marks.
@@ -225,11 +233,11 @@ func (s *search) findEndpoints() error {
 		for _, e := range s.elements(f, "guard") {
 			a, ok := netip.AddrFromSlice([]byte(e.Key))
 			if !ok {
-				return fmt.Errorf("%s: %w", describe(e), errInvalid)
+				return fmt.Errorf("%s: %w", s.describe(e), errInvalid)
 			}
 			n := s.networkOf(a)
 			if n == nil {
-				return fmt.Errorf("%s: no network has that address: %w", describe(e), errNotExist)
+				return fmt.Errorf("%s: no network has that address: %w", s.describe(e), errNotExist)
 			}
 			if a == n.gateway(f).Address {
 				continue

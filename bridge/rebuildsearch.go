@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -22,6 +21,8 @@ type search struct {
 	// facts have explained. known are the sets that any fact would have.
 	there, used map[any]bool
 	known       map[nft.ID]bool
+	// missing is what the last fact lacked that did not fit.
+	missing nft.Object
 
 	host      *Host
 	networks  []*Network
@@ -99,13 +100,13 @@ func (s *search) fits(f Fact) (use []any, ok bool) {
 			return
 		}
 		l := look(o)
-		if c, is := o.(*nft.Chain); is && c.Shared {
-			l = o.ID() // taken as it is
-			ok = s.have.Lookup(o.ID()) != nil
-			return
-		}
 		ok = s.there[l]
-		use = append(use, l)
+		if c, is := o.(*nft.Chain); is && c.Shared {
+			ok = s.have.Lookup(o.ID()) != nil // taken as it is
+		}
+		if s.missing = o; ok {
+			use = append(use, l)
+		}
 	})
 	return use, ok
 }
@@ -139,6 +140,9 @@ func (s *search) hosts() []*Host {
 			h := &Host{}
 			h.setFlags((preferred ^ change) &^ (1 << 6))
 			h.LogDrops = log
+			if h.DisableIPv4 != s.lacks(nft.IPv4) || h.DisableIPv6 != s.lacks(nft.IPv6) {
+				continue
+			}
 			use, ok := s.fits(h)
 			n := distinct(use)
 			switch {
@@ -151,9 +155,16 @@ func (s *search) hosts() []*Host {
 		}
 	}
 	if len(out) == 0 {
-		out = []*Host{s.fw.cfg.host()} // what is missing will be told
+		h := s.fw.cfg.host() // what is missing will be told
+		h.DisableIPv4, h.DisableIPv6 = s.lacks(nft.IPv4), s.lacks(nft.IPv6)
+		out = []*Host{h}
 	}
 	return out
+}
+
+// lacks tells whether the packets of a family are left alone.
+func (s *search) lacks(f nft.Family) bool {
+	return s.have.Lookup(nft.ID{Kind: nft.KindSet, Table: s.table(f), Name: "bridges"}) == nil
 }
 
 func distinct(use []any) int {
@@ -268,7 +279,7 @@ func (s *search) accept() *RebuildError {
 	for _, t := range s.have.Tables() {
 		for _, set := range s.have.Sets(t.Ref()) {
 			if s.known[set.ID()] && own.Lookup(set.ID()) == nil {
-				bad.Extra = append(bad.Extra, describe(set))
+				bad.Extra = append(bad.Extra, s.describe(set))
 			}
 		}
 	}
@@ -286,7 +297,7 @@ func (s *search) compare(own *nft.Ruleset, o nft.Object, bad *RebuildError) {
 		there := s.have.Lookup(o.ID())
 		if there == nil || !s.there[look(o)] && (c == nil || !c.Shared) {
 			if _, table := o.(*nft.Table); !table || there == nil {
-				bad.Missing = append(bad.Missing, describe(o))
+				bad.Missing = append(bad.Missing, s.describe(o))
 				return
 			}
 		}
@@ -300,8 +311,8 @@ func (s *search) compare(own *nft.Ruleset, o nft.Object, bad *RebuildError) {
 			for _, e := range own.Elements(set.Ref()) {
 				want[look(e)] = e
 			}
-			bad.Missing = append(bad.Missing, less(want, have)...)
-			bad.Extra = append(bad.Extra, less(have, want)...)
+			bad.Missing = append(bad.Missing, s.less(want, have)...)
+			bad.Extra = append(bad.Extra, s.less(have, want)...)
 		}
 	}
 }
@@ -317,7 +328,7 @@ func (s *search) compareRules(c *nft.Chain, have, own []*nft.Rule, bad *RebuildE
 			}
 		}
 		for _, r := range own[i:] {
-			bad.Missing = append(bad.Missing, describe(r))
+			bad.Missing = append(bad.Missing, s.describe(r))
 		}
 		return
 	}
@@ -328,18 +339,18 @@ func (s *search) compareRules(c *nft.Chain, have, own []*nft.Rule, bad *RebuildE
 	for _, r := range own {
 		wanted[look(r)] = r
 	}
-	missing, extra := less(wanted, there), less(there, wanted)
+	missing, extra := s.less(wanted, there), s.less(there, wanted)
 	bad.Missing, bad.Extra = append(bad.Missing, missing...), append(bad.Extra, extra...)
 	if len(missing)+len(extra) == 0 && !slices.EqualFunc(have, own, func(h, r *nft.Rule) bool { return look(h) == look(r) }) {
-		bad.Extra = append(bad.Extra, describe(c)+": the order of its rules, or one that is there twice")
+		bad.Extra = append(bad.Extra, s.describe(c)+": the order of its rules, or one that is there twice")
 	}
 }
 
 // less describes what is in one map and not in the other.
-func less(a, b map[any]nft.Object) (out []string) {
+func (s *search) less(a, b map[any]nft.Object) (out []string) {
 	for l, o := range a {
 		if b[l] == nil {
-			out = append(out, describe(o))
+			out = append(out, s.describe(o))
 		}
 	}
 	slices.Sort(out)
@@ -347,27 +358,40 @@ func less(a, b map[any]nft.Object) (out []string) {
 }
 
 // describe names an object by what a listing shows.
-func describe(o nft.Object) string {
+func (s *search) describe(o nft.Object) string {
 	switch o := o.(type) {
 	case *nft.Rule:
 		return fmt.Sprintf("rule %s %s", o.Chain, o)
 	case *nft.Element:
 		var b nft.Batch
+		if set, ok := s.have.Lookup(nft.ID{Kind: nft.KindSet, Table: o.Set.Table(), Name: o.Set.Name()}).(*nft.Set); ok {
+			b.Add(set) // it knows the types
+		}
 		e := *o
 		e.Comment = ""
 		b.Add(&e)
-		return strings.TrimPrefix(strings.TrimSpace(b.String()), "add ")
+		lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+		return strings.TrimPrefix(lines[len(lines)-1], "add ")
 	}
 	return o.ID().String()
 }
 
-// lost counts the facts that no rule told of. Those of no effect can be spared.
-func (s *search) lost() (int, error) {
-	had, has := kept(s.have), kept(s.fw.union.Ruleset())
-	for _, k := range slices.SortedFunc(maps.Keys(had), func(a, b factKey) int { return cmp.Compare(a.order, b.order) }) {
-		if (k.kind == recordNetwork || k.kind == recordEndpoint) && ofKind(has, k.kind) < ofKind(had, k.kind) {
-			return 0, &RebuildError{Err: fmt.Errorf("fact %d (%c) was kept in its record alone, as in a disabled family or in layouts of versions of Docker: %w", k.order, k.kind, errNotExist)}
+// inRecordsOnly refuses facts that nothing but their records told of.
+func (s *search) inRecordsOnly() *RebuildError {
+	for k := range kept(s.have) {
+		if k.kind == recordNetwork || k.kind == recordEndpoint {
+			return &RebuildError{Err: fmt.Errorf("networks and endpoints were kept in set facts alone, as in a disabled family or in a layout of a version of Docker: %w", errNotExist)}
 		}
 	}
-	return max(0, ofKind(had, recordBinding)-ofKind(has, recordBinding)) + max(0, ofKind(had, recordLink)-ofKind(has, recordLink)), nil
+	return nil
+}
+
+// lost counts the facts of no effect, which no rule told of.
+func (s *search) lost() int {
+	had, has := kept(s.have), kept(s.fw.union.Ruleset())
+	n := 0
+	for _, kind := range []byte{recordBinding, recordLink} {
+		n += max(0, ofKind(had, kind)-ofKind(has, kind))
+	}
+	return n
 }
