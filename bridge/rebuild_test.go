@@ -168,7 +168,7 @@ func TestRebuildRefusesDamage(t *testing.T) {
 		{"an extra rule", "add rule ip seawall forward counter accept\n", "not explained: rule ip seawall forward counter packets 0 bytes 0 accept"},
 		{"an extra rule of a network", "insert rule ip seawall to-br-a counter accept\n", "rule ip seawall to-br-a counter"},
 		{"a set of ours that nobody needs", "add set ip seawall direct { type ipv4_addr . inet_proto . inet_service; }\n", "set ip seawall direct"},
-		{"a chain without rules", "flush chain ip seawall guard-br-a\n", "need rule ip seawall guard-br-a"},
+		{"a chain without rules", "flush chain ip seawall guard-br-a\n", "bridge br-a: no options"},
 		{"a network without a way in", "delete element ip seawall to-bridge { \"br-a\" }\n", "bridge br-a"},
 		{"a rule twice", "add rule ip seawall raw-prerouting ip daddr vmap @guard\n", "ip seawall raw-prerouting"},
 		{"a missing base chain", "flush chain ip seawall forward\ndelete chain ip seawall forward\n", "missing: chain ip seawall forward"},

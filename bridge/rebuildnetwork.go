@@ -73,12 +73,14 @@ func (s *search) network(bridge string) (*Network, []any, error) {
 			return nil, nil, err
 		}
 		if !g.exists() && !s.subnetFromRules(f, bridge, &g) {
-			return nil, nil, fmt.Errorf("neither a comment nor a rule tells the subnet (%s): %w", f, errNotExist)
+			return nil, nil, fmt.Errorf("neither a comment nor a rule tells the subnet in family %s", f)
 		}
 		var missing nft.Object
-		if ways[i], missing = s.ways(base, f, g); len(ways[i]) == 0 {
-			return nil, nil, fmt.Errorf("no options of a network explain what is there about it in table %s; those that come closest need %s: %w",
-				s.table(f), s.describe(missing), errNotExist)
+		if ways[i], missing = s.ways(base, f, g); len(ways[i]) == 0 && missing == nil {
+			return nil, nil, fmt.Errorf("the chains about it in table %s are of different options", s.table(f))
+		} else if len(ways[i]) == 0 {
+			return nil, nil, fmt.Errorf("no options of a network explain what is there about it in table %s; those that come closest need %s",
+				s.table(f), s.describe(missing))
 		}
 	}
 	best, found := NetworkSpec{}, false
@@ -100,7 +102,7 @@ func (s *search) network(bridge string) (*Network, []any, error) {
 		use = append(slices.Clone(w4.use), w6.use...)
 	}
 	if !found {
-		return nil, nil, fmt.Errorf("the rules of the two families are of different networks: %w", errInvalid)
+		return nil, nil, fmt.Errorf("the rules of the two families are of different networks")
 	}
 	spec, err := best.normalize()
 	if err != nil {
@@ -116,14 +118,21 @@ func (s *search) network(bridge string) (*Network, []any, error) {
 func (s *search) ways(base NetworkSpec, f nft.Family, g Gateway) (out map[uint64]way, missing nft.Object) {
 	out = map[uint64]way{}
 	most := -1
+	apart, kept := s.hasChain(nft.Bridge, "icc-"+base.Bridge), s.hasChain(f, "host-"+base.Bridge)
+	translated := s.hasChain(f, "nat-from-"+base.Bridge)
 	snats := append([]netip.Addr{{}}, s.snats(f, base.Bridge)...)
 	for flags := range uint64(networkFlags + 1) {
+		flagged := base
+		flagged.setFlags(flags)
+		if flagged.DisableICC != apart || (flagged.Internal || flagged.DisableHostAccess) != kept {
+			continue // it need not be tried
+		}
 		for mode := range GatewayMode(4) {
 			for _, snat := range snats {
-				spec := base
-				spec.setFlags(flags)
-				g := g
-				g.Mode, g.SNAT = mode, snat
+				spec, g := flagged, g
+				if g.Mode, g.SNAT = mode, snat; (g.translates() && !spec.Internal) != translated {
+					continue
+				}
 				if spec.Internal {
 					g.HostBinding = netip.Addr{}
 				}
@@ -172,6 +181,10 @@ func (s *search) readTokens(spec *NetworkSpec) {
 			}
 		}
 	}
+}
+
+func (s *search) hasChain(f nft.Family, name string) bool {
+	return s.have.Lookup(nft.ID{Kind: nft.KindChain, Table: s.table(f), Name: name}) != nil
 }
 
 var snatTo = regexp.MustCompile(`\bsnat (?:ip6? )?to ([0-9a-f.:]+)`)
@@ -237,7 +250,7 @@ func (s *search) findEndpoints() error {
 			}
 			n := s.networkOf(a)
 			if n == nil {
-				return fmt.Errorf("%s: no network has that address: %w", s.describe(e), errNotExist)
+				return fmt.Errorf("%s: no network has that address", s.describe(e))
 			}
 			if a == n.gateway(f).Address {
 				continue

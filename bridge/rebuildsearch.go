@@ -380,7 +380,7 @@ func (s *search) describe(o nft.Object) string {
 func (s *search) inRecordsOnly() *RebuildError {
 	for k := range kept(s.have) {
 		if k.kind == recordNetwork || k.kind == recordEndpoint {
-			return &RebuildError{Err: fmt.Errorf("networks and endpoints were kept in set facts alone, as in a disabled family or in a layout of a version of Docker: %w", errNotExist)}
+			return &RebuildError{Err: fmt.Errorf("networks and endpoints were kept in set facts alone, as in a disabled family or in a layout of a version of Docker")}
 		}
 	}
 	return nil
