@@ -83,7 +83,8 @@ type Config struct {
 // A Transaction tells what one commit did.
 type Transaction struct {
 	// Op is what it was for: "open", "update", "heal" or "teardown", or "undo"
-	// if it takes back an update whose bridges could not be put to use. A "turn"
+	// if it takes back an update whose bridges could not be put to use, or "rebuild"
+	// if it writes records that were lost. A "turn"
 	// keeps other processes from updating at the same time, where an update next
 	// to busy writers would come too late again and again.
 	Op string
@@ -105,4 +106,5 @@ const (
 	opHeal     = "heal"
 	opTeardown = "teardown"
 	opTurn     = "turn"
+	opRebuild  = "rebuild"
 )

@@ -156,7 +156,8 @@ func (l *nativeFamily) filterNetwork(n *Network) isolation.Network {
 		DisableICC:   n.Spec.DisableICC,
 		Trusted:      n.Spec.TrustedInterfaces,
 		Mark:         n.Spec.AcceptFwmark.Value, Mask: n.Spec.AcceptFwmark.Mask,
-		Log: n.Host.dropLogger(n.Spec.Name),
+		Log:   n.Host.dropLogger(n.Spec.Name),
+		Notes: n.notes(l.family),
 	}
 	switch {
 	case n.Spec.Internal:
@@ -195,7 +196,7 @@ func (l *nativeFamily) natNetwork(n *Network) portmap.Network {
 
 func (l *nativeFamily) endpoint(e *Endpoint, add func(nft.Object)) {
 	if a := e.Addr(l.family); a.IsValid() {
-		l.filter.Endpoint(l.filterNetwork(e.Network), a, e.record, add)
+		l.filter.Endpoint(l.filterNetwork(e.Network), a, e.note(), e.record, add)
 	}
 }
 

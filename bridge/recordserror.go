@@ -10,8 +10,8 @@ import (
 
 // A RecordsError says that chains and sets have names of the layout's own, but
 // that there are no records of facts with them. What loads a ruleset from text
-// (nft -f, iptables-restore) keeps rules and loses records; or something else has made them. It matches [ErrForeignTable].
-// Nothing was changed.
+// (nft -f, iptables-restore) keeps rules and loses records: [Rebuild] may find them
+// again; or something else has made them. It matches [ErrForeignTable]. Nothing was changed.
 type RecordsError struct {
 	// Objects are those chains and sets.
 	Objects []nft.ID
@@ -45,7 +45,7 @@ func (e *RecordsError) Error() string {
 		tables = append(tables, "nft delete table "+t.String())
 	}
 	return fmt.Sprintf("%v: %s: there are no records of networks with them, as after a ruleset was loaded from text (nft -f, iptables-restore), "+
-		"which keeps none: save what is yours in DOCKER-USER, delete them (%s), and apply the networks again",
+		"which keeps none: rebuild them from the rules (bridge.Rebuild, seawallctl rebuild), or save what is yours in DOCKER-USER, delete them (%s), and apply the networks again",
 		ErrForeignTable, what, strings.Join(tables, "; "))
 }
 

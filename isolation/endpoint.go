@@ -16,10 +16,10 @@ func (f *Filter) hostRange() nft.Concatenation {
 	return nft.Concat(f.port(), nft.CTOriginalDaddr(f.table.Family))
 }
 
-// Endpoint adds what an endpoint with an address needs. userdata is kept with
-// the address.
-func (f *Filter) Endpoint(n Network, addr netip.Addr, userdata string, add func(nft.Object)) {
-	e := nft.Element{Set: f.guard.Ref(), Key: nft.Key(nft.Addr(addr)), Verdict: nft.Accept(), Userdata: userdata}
+// Endpoint adds what an endpoint with an address needs. note and userdata are kept
+// with the address, note as a comment.
+func (f *Filter) Endpoint(n Network, addr netip.Addr, note, userdata string, add func(nft.Object)) {
+	e := nft.Element{Set: f.guard.Ref(), Key: nft.Key(nft.Addr(addr)), Verdict: nft.Accept(), Comment: note, Userdata: userdata}
 	if n.guarded() {
 		guard := nft.Goto(n.chain("guard"))
 		if n.Untranslated {

@@ -18,7 +18,7 @@ func ExampleFilter() {
 	var batch nft.Batch
 	add := func(o nft.Object) { batch.Add(o) }
 	filter.Network(web, nil, add)
-	filter.Endpoint(web, c1, "", add)
+	filter.Endpoint(web, c1, "", "", add)
 	filter.Open(c1, nft.TCP, 80, add)
 	fmt.Print(batch)
 	// Output:

@@ -36,6 +36,9 @@ type Network struct {
 	Mark, Mask uint32
 	// Log notes what is dropped, if it is not nil.
 	Log DropLogger
+	// Notes are comments of the network's elements: in the set of all bridges, and in the
+	// maps that lead from and to it. A filter that only guards has the first.
+	Notes [3]string
 }
 
 // Access says what packets from outside, other networks included, reach in a
@@ -92,12 +95,12 @@ func (f *Filter) Network(n Network, records []string, add func(nft.Object)) {
 	f.leaveRules(n, add)
 	f.traffic(n, add)
 
-	add(&nft.Element{Set: f.bridges.Ref(), Key: n.key()})
+	add(&nft.Element{Set: f.bridges.Ref(), Key: n.key(), Comment: n.Notes[0]})
 	if f.judging.GuardOnly {
 		return
 	}
-	add(&nft.Element{Set: f.from.Ref(), Key: n.key(), Verdict: nft.Jump(from.Name)})
-	add(&nft.Element{Set: f.to.Ref(), Key: n.key(), Verdict: nft.Jump(to.Name)})
+	add(&nft.Element{Set: f.from.Ref(), Key: n.key(), Verdict: nft.Jump(from.Name), Comment: n.Notes[1]})
+	add(&nft.Element{Set: f.to.Ref(), Key: n.key(), Verdict: nft.Jump(to.Name), Comment: n.Notes[2]})
 }
 
 // fromRules are about what leaves the network.

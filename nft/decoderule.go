@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,6 +34,7 @@ func decodeRule(fields fieldIndex, family Family, b []byte) (*Rule, error) {
 			var err error
 			exprs, err = decodeExpressions(r.val)
 			r.fail(err)
+			exprs = slices.DeleteFunc(exprs, func(e expression) bool { return e.doesNothing() })
 		case unix.NFTA_RULE_COMPAT:
 			extra = append(extra, Unknown{Name: "compat", Data: string(r.val)})
 		case unix.NFTA_RULE_USERDATA:

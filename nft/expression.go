@@ -68,6 +68,8 @@ func attrKinds(name string) []attrKind {
 		return []attrKind{0, attrRegister, attrNumber, attrData, attrData}
 	case "bitwise": // SREG, DREG, LEN, MASK, XOR, OP
 		return []attrKind{0, attrRegister, attrRegister, attrNumber, attrData, attrData, attrOptional}
+	case "byteorder": // SREG, DREG, OP, LEN, SIZE
+		return []attrKind{0, attrRegister, attrRegister, attrNumber, attrNumber, attrNumber}
 	case "lookup": // SET, SREG, DREG, SET_ID, FLAGS
 		return []attrKind{0, attrText, attrRegister, attrRegister, attrIgnored, attrOptional}
 	case "immediate": // DREG, DATA
@@ -211,6 +213,14 @@ func decodeData(b []byte) (string, error) {
 		r.err = fmt.Errorf("no data")
 	}
 	return out, r.err
+}
+
+// doesNothing tells whether an expression might as well not be there: nft turns the
+// bytes of every part of a range's key around, and a single one has no order.
+func (e *expression) doesNothing() bool {
+	return e.name == "byteorder" && !e.opaque &&
+		e.attrs[unix.NFTA_BYTEORDER_SREG] == e.attrs[unix.NFTA_BYTEORDER_DREG] &&
+		e.number(unix.NFTA_BYTEORDER_LEN) < e.number(unix.NFTA_BYTEORDER_SIZE)
 }
 
 // normalise drops what the kernel adds by itself.
