@@ -216,10 +216,7 @@ func (s *soak) check() {
 		s.t.Fatalf("generation %d, before an update that changes nothing it was %d", after, before)
 	}
 	// The facts are those that were asked for.
-	var want, got []string
-	for _, n := range []string{"web", "db", "int"} {
-		want = append(want, n)
-	}
+	want, got := []string{"web", "db", "int"}, []string(nil)
 	for n := range s.churn.networks {
 		want = append(want, fmt.Sprint("net", n))
 	}
