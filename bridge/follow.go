@@ -97,6 +97,9 @@ func (fw *Firewall) adoptOthers(have *nft.Ruleset) error {
 	}
 	host := records[0].host
 	host.record = host.encode(records[0].layout)
+	if fw.lacks(have, &host) {
+		return errNotFirewall // whatever the other records say: that is soon found out
+	}
 	if err := fw.restore(&host, records[1:]); err != nil {
 		return err
 	}
@@ -109,6 +112,18 @@ func (fw *Firewall) adoptOthers(have *nft.Ruleset) error {
 	}
 	fw.union.SetHandles(have, nft.Result{})
 	return nil
+}
+
+// lacks tells whether a table, chain or set that a host's firewall always has is
+// missing.
+func (fw *Firewall) lacks(have *nft.Ruleset, host *Host) (missing bool) {
+	fw.layout.Compile(host, func(o nft.Object) {
+		switch o.ID().Kind {
+		case nft.KindTable, nft.KindChain, nft.KindSet:
+			missing = missing || have.Lookup(o.ID()) == nil
+		}
+	})
+	return missing
 }
 
 // keepOthers adds to the facts those of which the kernel has records and we know
