@@ -215,10 +215,15 @@ func (w *watcher) restore(have *nft.Ruleset, b *nft.Batch) {
 			w.keep.wiped[t] = true // as far as is known
 		}
 	}
+	for _, h := range w.early { // received, but not heard yet
+		for _, t := range w.fw.judgeDeed(h.t, h.at).wiped {
+			w.keep.wiped[t] = true
+		}
+	}
 	for _, t := range w.fw.userTables() {
 		chain := nft.ID{Kind: nft.KindChain, Table: t, Name: w.fw.layout.UserChain(t.Family).Name}
 		if have.Lookup(chain) == nil {
-			w.keep.wiped[t] = true // with ours that jumps to it, though it was not heard of yet
+			w.keep.wiped[t] = true // with ours that jumps to it
 		}
 	}
 	w.keep.count = w.keep.restore(w.fw, have, b)
