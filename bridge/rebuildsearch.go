@@ -133,6 +133,12 @@ func (s *search) hosts() []*Host {
 			logs = append(logs, l)
 		}
 	}
+	var forwarding []nft.Family
+	for k := range kept(s.have) {
+		if k.kind == recordForward {
+			forwarding = append(forwarding, nft.Family(k.order))
+		}
+	}
 	preferred := s.fw.cfg.host().flags()
 	best, out := 0, []*Host(nil)
 	for _, log := range logs {
@@ -144,6 +150,10 @@ func (s *search) hosts() []*Host {
 				continue
 			}
 			use, ok := s.fits(h)
+			for _, f := range forwarding {
+				more, _ := s.fits(&Forwarding{Host: h, Family: f}) // it drops what belongs to no network, too
+				use = append(use, more...)
+			}
 			n := distinct(use)
 			switch {
 			case !ok || n < best:

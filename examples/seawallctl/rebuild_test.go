@@ -17,7 +17,7 @@ func TestRebuild(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
 			l.refused(1, "there is no firewall", "", "rebuild")
-			document := `{firewall: {layout: `+layout+`}, networks: [{name: web, bridge: br-web, ipv4: {subnet: 172.18.0.0/16}, ipv6: {subnet: "fd00:18::/64"}},
+			document := `{firewall: {layout: ` + layout + `}, networks: [{name: web, bridge: br-web, ipv4: {subnet: 172.18.0.0/16}, ipv6: {subnet: "fd00:18::/64"}},
 				{name: back, internal: true, ipv4: {subnet: 172.19.0.0/16}}],
 				endpoints: [{name: c1, network: web, ipv4: 172.18.0.2, ipv6: "fd00:18::2", publish: ["8080:80", "9000-9009:9000-9009"]},
 				{name: db, network: back, ipv4: 172.19.0.2}]}`
