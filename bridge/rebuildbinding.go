@@ -281,8 +281,7 @@ func (s *search) scopes(f nft.Family, set string, e *nft.Element, p published) (
 		return []Scope{{}}
 	}
 	ended := func(r *nft.Rule) bool {
-		last, _ := r.Statements[len(r.Statements)-1].(nft.Verdict)
-		return last != nft.Return()
+		return len(r.Statements) == 0 || r.Statements[len(r.Statements)-1] != nft.Statement(nft.Return())
 	}
 	var others []allowance
 	for _, o := range s.publishedAt(other(f), p) {

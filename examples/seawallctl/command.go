@@ -14,7 +14,7 @@ func commands() []*command {
 	return []*command{
 		applyCommand(), downCommand(), lsCommand(), showCommand(),
 		attachCommand(), detachCommand(), publishCommand(), unpublishCommand(), userCommand(),
-		watchCommand(), doctorCommand(), completionCommand(),
+		watchCommand(), doctorCommand(), rebuildCommand(), completionCommand(),
 	}
 }
 

@@ -108,8 +108,12 @@ func (s *session) examine(ctx context.Context) (p *patient, err error) {
 func (p *patient) findings() []finding {
 	out := []finding{}
 	if p.damaged != nil {
+		mend := "seawallctl watch"
+		if errors.As(p.damaged, new(*bridge.RecordsError)) {
+			mend = "seawallctl rebuild"
+		}
 		return append(out, finding{
-			problem, "rules", "our own rules are not what they should be, and tell nothing about networks: " + p.damaged.Error(), "seawallctl watch",
+			problem, "rules", "our own rules are not what they should be, and tell nothing about networks: " + p.damaged.Error(), mend,
 		})
 	}
 	for _, check := range []func() []finding{
