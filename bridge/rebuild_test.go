@@ -68,7 +68,7 @@ const richFates = `
 
 // Records that a text backup has lost are found out again under fire: what may pass goes on, and what may not never does.
 func TestRebuildUnderFire(t *testing.T) {
-	nativeChains(t)
+	nativeText(t)
 	t.Parallel()
 	w := richWorld(t)
 	w.fates(richFates)
@@ -149,7 +149,7 @@ func TestRebuildUnderFire(t *testing.T) {
 
 // What is damaged is named, and nothing is written.
 func TestRebuildRefusesDamage(t *testing.T) {
-	nativeChains(t)
+	nativeText(t)
 	t.Parallel()
 	w := richWorld(t)
 	text := w.tool("", "nft", "list", "ruleset")
@@ -197,7 +197,7 @@ var elementComment = regexp.MustCompile(`("br-[a-z]+"|[0-9a-f.:]{6,})( counter p
 
 // Without comments names are those of bridges and addresses, and what no rule tells is asked for.
 func TestRebuildWithoutComments(t *testing.T) {
-	nativeChains(t)
+	nativeText(t)
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{})
 	good := `
@@ -228,7 +228,7 @@ func TestRebuildWithoutComments(t *testing.T) {
 
 // Of what was in records alone nothing can be found out.
 func TestRebuildOfDisabledFamily(t *testing.T) {
-	nativeChains(t)
+	nativeText(t)
 	t.Parallel()
 	w := twoNetworks(t, bridge.Config{DisableIPv6: true})
 	w.loadText(unchanged)
