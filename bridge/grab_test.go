@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,7 +54,9 @@ func (w *world) taker(g grab) (int, error) {
 // take takes a port as another process, until the test ends or give is called.
 func (w *world) take(proto, addr string) (give func()) {
 	w.t.Helper()
+	end := noForks()
 	fd, err := w.taker(grab{proto: proto, addr: addr, options: []int{unix.SO_REUSEADDR}})
+	end()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -68,9 +71,17 @@ func (w *world) take(proto, addr string) (give func()) {
 	return give
 }
 
+// noForks waits until no process is about to be started, and keeps it so until the returned function is called: until it
+// runs another program, a new process has copies of all sockets, those included that are closed here.
+func noForks() (end func()) {
+	syscall.ForkLock.RLock()
+	return syscall.ForkLock.RUnlock
+}
+
 // canTake tries every way to take a port.
 func (w *world) canTake(proto, addr string) (can, cannot []grab) {
 	w.t.Helper()
+	defer noForks()()
 	for _, options := range [][]int{nil, {unix.SO_REUSEADDR}, {unix.SO_REUSEPORT}, {unix.SO_REUSEADDR, unix.SO_REUSEPORT}} {
 		g := grab{proto, addr, options}
 		fd, err := w.taker(g)

@@ -61,7 +61,7 @@ func TestText(t *testing.T) {
 			"           silent          silent          silent          silent          refused\n" +
 			"  all others as before\n",
 		"  laptop   ✓ 192.0.2.2     silent ", "           ✓ 2001:db8:1::2 silent ", "  all others as before\n",
-		"  table ip seawall {\n", "      elements = { tcp . 8080 : 172.18.0.2 . 80 }\n",
+		"  table ip seawall {\n", "      elements = { tcp . 8080 counter : 172.18.0.2 . 80 }\n",
 		"    chain DOCKER-USER {\n      ip saddr 192.0.2.2 tcp dport 80 counter drop comment \"quickstart\"\n    }\n",
 		"  open ", "  publish 8080:80 ", "  teardown ", " Nothing is left.\n",
 	} {
