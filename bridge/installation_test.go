@@ -70,7 +70,7 @@ func TestInstalledReportsDamage(t *testing.T) {
 	}
 	none := "the record of the host is missing" // a network's is in its chain
 	if *layoutName != "native" && *layoutName != "hybrid" {
-		none = "but no records"
+		none = "no records"
 	}
 	for _, c := range []struct {
 		name         string

@@ -25,7 +25,7 @@ func TestOpenOnTextBackup(t *testing.T) {
 	if fw != nil || !errors.Is(err, bridge.ErrForeignTable) || !errors.As(err, &lost) || len(lost.Objects) == 0 {
 		t.Fatalf("%v", err)
 	}
-	for _, want := range []string{"chain ip seawall forward", "no records", "nft -f", "nft delete table ip seawall; nft delete table"} {
+	for _, want := range []string{"chain ip seawall ", "no records", "nft -f", "nft delete table ip seawall; nft delete table"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: does not say %q", err, want)
 		}
