@@ -89,9 +89,7 @@ func newWorld(t testing.TB, cfg bridge.Config) *world {
 // open opens the firewall, for the first time or again.
 func (w *world) open() {
 	w.t.Helper()
-	end := noForks()
 	fw, err := bridge.Open(context.Background(), w.cfg)
-	end()
 	w.refused(err)
 	if err != nil {
 		w.t.Fatal(err)

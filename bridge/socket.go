@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"syscall"
 
 	"github.com/seawall-net/seawall/portmap"
 	"golang.org/x/sys/unix"
@@ -31,6 +32,19 @@ func (p hostPort) sockaddr() (family int, to unix.Sockaddr) {
 // lets nothing in. freebind takes an address that the host does not have yet.
 // The error is a *PortError.
 func (p hostPort) open(freebind bool) (int, error) {
+	fd, err := p.tryOpen(freebind)
+	if errors.Is(err, unix.EADDRINUSE) {
+		// A process that this one is about to start has copies of all its sockets
+		// until it runs another program, also of one that had the port and was
+		// closed here. While nobody forks, there are none.
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		return p.tryOpen(freebind)
+	}
+	return fd, err
+}
+
+func (p hostPort) tryOpen(freebind bool) (int, error) {
 	kind, protocol := unix.SOCK_STREAM, int(p.proto.Number())
 	if p.proto == portmap.UDP {
 		kind = unix.SOCK_DGRAM
