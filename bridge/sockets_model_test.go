@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/seawall-net/seawall/internal/netlab"
@@ -122,8 +123,10 @@ func (m *socketsModel) step() {
 	}
 }
 
-// kernel lists the sockets that there are.
+// kernel lists the sockets that there are, while no process is about to be started, which has copies of all.
 func (m *socketsModel) kernel() []string {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	var out []string
 	for _, s := range m.host.Listening() {
 		out = append(out, s.String())
