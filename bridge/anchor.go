@@ -18,11 +18,17 @@ import (
 //
 //	ours, at the end of a hook           the anchor's, right behind
 //	judged: sets a bit of the mark ──►   the bit: clear it, and go on
-//	                                     else, if it is a new flow of our networks: drop
+//	by way of map kinds                  else, if it is a new flow of our networks: drop
 //
 // What flushes our tables takes the rules in judged along. Until they are back,
 // nothing new passes. They belong to no fact: to other processes they are a user's,
 // and a Teardown removes them like all that is marked as ours.
+//
+// When a table is deleted, the kernel (nf_tables_commit) takes the elements of all
+// its maps away in one moment, and its base chains one by one, later. In between,
+// rules that lead nowhere let everything pass. So what vouches has to find an
+// element of a map, too: a packet that met the rules without their maps meets it
+// without its own.
 
 // anchorTable is the name of the anchor's tables, and judgedChain and
 // judgedInput are chains in ours.
@@ -30,6 +36,8 @@ const (
 	anchorTable = "seawall-anchor"
 	judgedChain = "judged"
 	judgedInput = "judged-input"
+	// vouchChain is where the map leads to.
+	vouchChain = "vouch"
 )
 
 // priorityJudged is behind all that judges, and the anchor is right behind that.
@@ -64,23 +72,41 @@ func (fw *Firewall) newAnchor() *anchor {
 func (h *Host) disabledBoth() bool { return h.DisableIPv4 && h.DisableIPv6 }
 
 // judgedChains are the chains of a table in which its rules vouch for what they
-// have judged, while somebody watches. They are the first in the table, and empty
-// otherwise. When the kernel deletes a table, it empties one chain after the
-// other: so that no packet meets a chain that judges no more, and is vouched for.
+// have judged, while somebody watches. They are empty otherwise.
 func judgedChains(t nft.TableRef) []*nft.Chain {
-	chain := func(name string, hook nft.Hook, priority int32) *nft.Chain {
-		return &nft.Chain{Table: t, Name: name, Hook: hook, Priority: priority, Open: true, Userdata: recordOwn,
-			Comment: "while somebody watches: see " + anchorTable}
+	chain := func(name string) *nft.Chain {
+		return &nft.Chain{Table: t, Name: name, Open: true, Userdata: recordOwn, Comment: "while somebody watches: see " + anchorTable}
+	}
+	base := func(name string, hook nft.Hook, priority int32) *nft.Chain {
+		c := chain(name)
+		c.Hook, c.Priority = hook, priority
+		return c
 	}
 	if t.Family == nft.Bridge {
-		return []*nft.Chain{chain(judgedChain, nft.Forward, priorityJudgedFrames)}
+		return []*nft.Chain{base(judgedChain, nft.Forward, priorityJudgedFrames), chain(vouchChain)}
 	}
-	return []*nft.Chain{chain(judgedChain, nft.Forward, priorityJudged), chain(judgedInput, nft.Input, priorityJudged)}
+	return []*nft.Chain{base(judgedChain, nft.Forward, priorityJudged), base(judgedInput, nft.Input, priorityJudged), chain(vouchChain)}
+}
+
+// kinds is the map by which what is judged is vouched for: it has every packet.
+func kinds(t nft.TableRef) *nft.Set {
+	return &nft.Set{Table: t, Name: "kinds", Key: nft.TypePktType, Data: nft.TypeVerdict, Userdata: recordOwn}
+}
+
+// addJudged adds to a table what the anchor needs there.
+func addJudged(t nft.TableRef, add func(nft.Object)) {
+	for _, c := range judgedChains(t) {
+		add(c)
+	}
+	add(kinds(t))
+	for kind := nft.PacketHost; kind <= nft.PacketOther; kind++ {
+		add(&nft.Element{Set: kinds(t).Ref(), Key: nft.Key(nft.Byte(uint8(kind))), Verdict: nft.Jump(vouchChain)})
+	}
 }
 
 // isJudged tells whether an object is one of the chains judged, or in one.
 func (a *anchor) isJudged(id nft.ID) bool {
-	return a != nil && (id.Name == judgedChain || id.Name == judgedInput) && slices.Contains(a.tables, id.Table)
+	return a != nil && slices.Contains([]string{judgedChain, judgedInput, vouchChain}, id.Name) && slices.Contains(a.tables, id.Table)
 }
 
 // vouch adds to a batch what is missing of the rules that vouch, with a ruleset as
@@ -88,7 +114,11 @@ func (a *anchor) isJudged(id nft.ID) bool {
 func (a *anchor) vouch(have *nft.Ruleset, b *nft.Batch) {
 	for _, t := range a.tables {
 		for _, c := range judgedChains(t) {
-			rule := &nft.Rule{Chain: c.Ref(), Statements: []nft.Statement{nft.Mark.SetBits(a.mark)}, Userdata: recordOwn}
+			does := nft.Mark.SetBits(a.mark)
+			if c.Name != vouchChain {
+				does = nft.MetaPktType.VMap(*kinds(t))
+			}
+			rule := &nft.Rule{Chain: c.Ref(), Statements: []nft.Statement{does}, Userdata: recordOwn}
 			if there, _ := have.Lookup(c.ID()).(*nft.Chain); there != nil && sameBase(there, c) {
 				rules := have.Rules(c.Ref())
 				if len(rules) == 1 && sameButName(rules[0], rule) {

@@ -112,9 +112,7 @@ func (l *nativeFamily) compile(f Fact, add func(nft.Object)) {
 
 func (l *nativeFamily) host(h *Host, add func(nft.Object)) {
 	add(l.table)
-	for _, c := range judgedChains(l.table.Ref()) {
-		add(c)
-	}
+	addJudged(l.table.Ref(), add)
 	l.keep(h, add)
 	loopback := ""
 	if h.WSL2Mirrored {

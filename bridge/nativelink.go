@@ -29,9 +29,7 @@ func (l *nativeLink) compile(f Fact, add func(nft.Object)) {
 	skip := isolation.LinkHost{SkipIPv4: h.DisableIPv4, SkipIPv6: h.DisableIPv6}
 	switch f := f.(type) {
 	case *Host:
-		for _, c := range judgedChains(l.table.Ref()) {
-			add(c)
-		}
+		addJudged(l.table.Ref(), add)
 		l.filter.Base(skip, add)
 	case *Network:
 		n := linkNetwork(f)

@@ -60,7 +60,7 @@ func formatNumber(t Type, v Value) string {
 		return TCPFlagBits(v[0]).String()
 	case typeCTDir:
 		return CTDir(v[0]).String()
-	case typePktType:
+	case TypePktType:
 		return wordOr(map[uint8]string{0: "host", 1: "broadcast", 2: "multicast", 3: "other"}, v[0])
 	case typeICMPCode:
 		return wordOr(icmpCodes, v[0])

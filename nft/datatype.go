@@ -23,6 +23,8 @@ const (
 	TypeCTState     Type = 26
 	TypeCTStatus    Type = 28
 	TypeICMPv6Type  Type = 29
+	// TypePktType is what the kernel takes a packet for, a [PacketType].
+	TypePktType     Type = 31
 	TypeFibAddrType Type = 38
 	TypeIFName      Type = 41
 	// TypeVerdict is the data type of verdict maps.
@@ -36,7 +38,6 @@ const (
 	typeBytes      Type = 5
 	typeTCPFlags   Type = 15
 	typeCTDir      Type = 27
-	typePktType    Type = 31
 	typeICMPCode   Type = 32
 	typeICMPv6Code Type = 33
 	typeDevGroup   Type = 35
@@ -65,6 +66,7 @@ var datatypes = map[Type]struct {
 	TypeIFIndex:     {"iface_index", 4, true},
 	TypeCTState:     {"ct_state", 4, true},
 	TypeCTStatus:    {"ct_status", 4, true},
+	TypePktType:     {"pkt_type", 1, false},
 	TypeFibAddrType: {"fib_addrtype", 4, true},
 	TypeIFName:      {"ifname", 16, true},
 	TypeVerdict:     {"verdict", 0, true},

@@ -21,7 +21,7 @@ var (
 	IIFGroup = MaskField[uint32]{Field[uint32]{meta("iifgroup", typeDevGroup, expr.MetaKeyIIFGROUP).of(4)}}
 	OIFGroup = MaskField[uint32]{Field[uint32]{meta("oifgroup", typeDevGroup, expr.MetaKeyOIFGROUP).of(4)}}
 	// MetaPktType is what the kernel takes the frame for.
-	MetaPktType = Field[PacketType]{meta("meta pkttype", typePktType, expr.MetaKeyPKTTYPE).of(1)}
+	MetaPktType = Field[PacketType]{meta("meta pkttype", TypePktType, expr.MetaKeyPKTTYPE).of(1)}
 	// Mark is the packet's mark.
 	Mark = MarkField{Field[uint32]{meta("meta mark", TypeMark, expr.MetaKeyMARK)}}
 	// MetaL4Proto is the transport protocol, behind any IPv6 extension headers.

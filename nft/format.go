@@ -51,6 +51,8 @@ func formatValue(t Type, v Value) string {
 		return CTStateBits(hostUint32(v)).String()
 	case TypeCTStatus:
 		return CTStatusBits(hostUint32(v)).String()
+	case TypePktType:
+		return formatNumber(t, v)
 	case TypeFibAddrType:
 		return AddrType(hostUint32(v)).String()
 	case TypeIFName:
@@ -94,7 +96,7 @@ func formatBounds(t Type, lo, hi Value) string {
 	switch t {
 	case typeTCPFlags:
 		return formatNumber(typeBytes, lo) + "-" + formatNumber(typeBytes, hi)
-	case TypeInetProto, TypeICMPType, TypeICMPv6Type, TypeARPOp, typeNumber, typeBytes, typeICMPCode, typeICMPv6Code, typePktType, typeCTDir:
+	case TypeInetProto, TypeICMPType, TypeICMPv6Type, TypeARPOp, typeNumber, typeBytes, typeICMPCode, typeICMPv6Code, TypePktType, typeCTDir:
 		return formatNumber(typeNumber, lo) + "-" + formatNumber(typeNumber, hi)
 	}
 	return formatValue(t, lo) + "-" + formatValue(t, hi)

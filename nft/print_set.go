@@ -77,7 +77,7 @@ func (t Type) perLine() int {
 	switch t {
 	case TypeARPOp, TypeInetProto, TypeInetService, TypeMark, TypeIFIndex:
 		return 5
-	case TypeIPv4Addr, TypeCTState, TypeCTStatus:
+	case TypeIPv4Addr, TypePktType, TypeCTState, TypeCTStatus:
 		return 2
 	}
 	return 1
